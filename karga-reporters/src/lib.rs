@@ -1,0 +1,1 @@
+//! Reporters for karga: standard output, JSON and live progress.

@@ -1,0 +1,1 @@
+//! Histogram aggregates, the summary report and the generator's verdict for karga.

@@ -1,0 +1,1 @@
+//! karga: load testing, composed.
