@@ -59,12 +59,12 @@ libs_dir() {
 }
 
 fetch_libs() {
-    local libs=$1 work log
+    local libs=$1 log
     need_java
     command -v mvn >/dev/null ||
         die "no mvn on PATH, which fetches Apache Kafka once: install Maven (Debian: maven), or name a folder of jars in KARGA_KAFKA_LIBS"
     mkdir -p "$home"
-    work=$(mktemp -d "$home/fetch.XXXXXX")
+    work=$(mktemp -d "$home/fetch.XXXXXX") # not local: the trap outlives the function
     trap 'rm -rf "$work"' EXIT
     log=$work/mvn.log
     # slf4j-simple: without a binding the broker would log nothing.
