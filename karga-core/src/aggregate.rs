@@ -1,0 +1,159 @@
+use crate::Sample;
+
+/// Something that can be split into empty copies and put together again.
+///
+/// It stands apart from [`Aggregate`], because `fork` on a trait that is
+/// generic over the metric would be ambiguous.
+///
+/// # Contract
+///
+/// - `fork` gives an *empty* value of the same configuration, so that a merge
+///   cannot fail on shape.
+/// - `merge` is associative and commutative: the executor merges shards in any
+///   order. Merging a fork that nothing was recorded into changes nothing.
+///
+/// # Example
+///
+/// ```
+/// use karga_core::Merge;
+///
+/// struct Total { unit: &'static str, sum: u64 }
+///
+/// impl Merge for Total {
+///     fn fork(&self) -> Self {
+///         Total { unit: self.unit, sum: 0 } // keeps the configuration
+///     }
+///     fn merge(&mut self, other: Self) {
+///         self.sum += other.sum;
+///     }
+/// }
+/// ```
+///
+/// # A wrong one
+///
+/// ```
+/// use karga_core::Merge;
+///
+/// struct Mean(f64);
+///
+/// impl Merge for Mean {
+///     fn fork(&self) -> Self { Mean(0.0) }
+///     fn merge(&mut self, other: Self) {
+///         // Not associative: a mean of means depends on the order. Keep the
+///         // sum and the count, and divide in the report.
+///         self.0 = (self.0 + other.0) / 2.0;
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be merged, so it cannot aggregate samples",
+    label = "not `Merge`",
+    note = "implement `karga_core::Merge` for `{Self}`: `fork` gives an empty value of the same configuration, `merge` adds another up"
+)]
+pub trait Merge: Sized + Send + 'static {
+    /// An empty value of the same configuration.
+    fn fork(&self) -> Self;
+
+    /// Adds what `other` holds to this.
+    fn merge(&mut self, other: Self);
+}
+
+/// Condenses samples while they are made, in bounded memory.
+///
+/// Executors keep several forks (shards), record into them from the hot path
+/// and merge them, at every interval for the observer and at the end for the
+/// [`Run`](crate::Run).
+///
+/// # Contract
+///
+/// - `record` is on the hot path: no lock, no I/O, and no allocation in the
+///   usual case.
+/// - Memory is bounded by what is configured, never by the number of samples.
+///
+/// # Panics
+///
+/// `record` should not panic. If it does, the iteration counts as interrupted
+/// and the run goes on.
+///
+/// # Example
+///
+/// ```
+/// use karga_core::{Aggregate, Merge, Metric, Outcome, Sample};
+///
+/// #[derive(Default)]
+/// struct Failures(u64);
+///
+/// impl Merge for Failures {
+///     fn fork(&self) -> Self { Failures(0) }
+///     fn merge(&mut self, other: Self) { self.0 += other.0; }
+/// }
+///
+/// impl<M: Metric> Aggregate<M> for Failures {
+///     fn record(&mut self, sample: &Sample<M>) {
+///         if sample.metric.outcome() == Outcome::Failure {
+///             self.0 += 1;
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot record samples of the metric `{M}`",
+    label = "not an `Aggregate<{M}>`",
+    note = "implement `karga_core::Aggregate<{M}>` for `{Self}`, or generically: `impl<M: Metric> Aggregate<M> for {Self}`"
+)]
+pub trait Aggregate<M>: Merge {
+    /// Takes one sample in.
+    fn record(&mut self, sample: &Sample<M>);
+}
+
+/// Keeps nothing.
+impl Merge for () {
+    fn fork(&self) -> Self {}
+    fn merge(&mut self, (): Self) {}
+}
+
+impl<M> Aggregate<M> for () {
+    fn record(&mut self, _: &Sample<M>) {}
+}
+
+/// Every member records every sample.
+macro_rules! tuples {
+    ($(($($name:ident $index:tt),*))*) => {$(
+        impl<$($name: Merge),*> Merge for ($($name,)*) {
+            fn fork(&self) -> Self {
+                ($(self.$index.fork(),)*)
+            }
+            fn merge(&mut self, other: Self) {
+                $(self.$index.merge(other.$index);)*
+            }
+        }
+
+        impl<M, $($name: Aggregate<M>),*> Aggregate<M> for ($($name,)*) {
+            fn record(&mut self, sample: &Sample<M>) {
+                $(self.$index.record(sample);)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+}
+
+impl<T: Merge> Merge for Box<T> {
+    fn fork(&self) -> Self {
+        Box::new((**self).fork())
+    }
+    fn merge(&mut self, other: Self) {
+        (**self).merge(*other);
+    }
+}
+
+impl<M, T: Aggregate<M>> Aggregate<M> for Box<T> {
+    fn record(&mut self, sample: &Sample<M>) {
+        (**self).record(sample);
+    }
+}
