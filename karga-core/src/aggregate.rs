@@ -1,4 +1,4 @@
-use crate::Sample;
+use crate::{Panicked, Sample};
 
 /// Something that can be split into empty copies and put together again.
 ///
@@ -104,6 +104,17 @@ pub trait Merge: Sized + Send + 'static {
 pub trait Aggregate<M>: Merge {
     /// Takes one sample in.
     fn record(&mut self, sample: &Sample<M>);
+
+    /// Takes in an iteration whose action panicked, so that there is no metric
+    /// of its own: [`Panicked`] stands in for it, a failure of the class
+    /// `panic`.
+    ///
+    /// Does nothing by default; the iteration still counts as completed in the
+    /// account. An aggregate that records every [`Metric`](crate::Metric)
+    /// forwards it: `Aggregate::<Panicked>::record(self, sample)`.
+    fn record_panic(&mut self, sample: &Sample<Panicked>) {
+        let _ = sample;
+    }
 }
 
 /// Keeps nothing.
@@ -132,6 +143,9 @@ macro_rules! tuples {
             fn record(&mut self, sample: &Sample<M>) {
                 $(self.$index.record(sample);)*
             }
+            fn record_panic(&mut self, sample: &Sample<Panicked>) {
+                $(self.$index.record_panic(sample);)*
+            }
         }
     )*};
 }
@@ -155,5 +169,63 @@ impl<T: Merge> Merge for Box<T> {
 impl<M, T: Aggregate<M>> Aggregate<M> for Box<T> {
     fn record(&mut self, sample: &Sample<M>) {
         (**self).record(sample);
+    }
+    fn record_panic(&mut self, sample: &Sample<Panicked>) {
+        (**self).record_panic(sample);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Iteration, Metric};
+
+    /// Counts what it is handed, by error class.
+    #[derive(Default)]
+    struct Counts {
+        all: u64,
+        panics: u64,
+    }
+
+    impl Merge for Counts {
+        fn fork(&self) -> Self {
+            Self::default()
+        }
+        fn merge(&mut self, other: Self) {
+            self.all += other.all;
+            self.panics += other.panics;
+        }
+    }
+
+    impl<M: Metric> Aggregate<M> for Counts {
+        fn record(&mut self, sample: &Sample<M>) {
+            self.all += 1;
+            self.panics += u64::from(sample.metric.error_class().as_deref() == Some("panic"));
+        }
+        fn record_panic(&mut self, sample: &Sample<Panicked>) {
+            Aggregate::<Panicked>::record(self, sample);
+        }
+    }
+
+    fn sample<M>(metric: M) -> Sample<M> {
+        let iteration = Iteration::new(0, 0, Duration::ZERO);
+        Sample::new(iteration, Duration::ZERO, Duration::from_millis(1), metric)
+    }
+
+    fn feed<A: Aggregate<()>>(aggregate: &mut A) {
+        aggregate.record(&sample(()));
+        aggregate.record_panic(&sample(Panicked::new()));
+    }
+
+    #[test]
+    fn a_panic_reaches_every_member_through_boxes_and_tuples() {
+        let mut aggregate = (Box::new(Counts::default()), ((), Counts::default()));
+        feed(&mut aggregate);
+        let mut sum = aggregate.fork();
+        sum.merge(aggregate);
+        assert_eq!((sum.0.all, sum.0.panics), (2, 1));
+        assert_eq!((sum.1.1.all, sum.1.1.panics), (2, 1));
     }
 }

@@ -58,7 +58,7 @@ pub use action::{Action, ActionFn, action_fn};
 pub use aggregate::{Aggregate, Merge};
 pub use executor::{ExecuteError, Executor, InvalidOr};
 pub use iteration::Iteration;
-pub use metric::{Count, Metric, Outcome, Step, Volume};
+pub use metric::{Count, Metric, Outcome, Panicked, Step, Volume};
 pub use observer::{BoxFuture, Observer, Plan, Snapshot};
 pub use report::{BoxReporter, BoxReporterError, Report, Reporter};
 pub use run::{Account, GeneratorHealth, Run, StopReason};

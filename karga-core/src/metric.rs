@@ -97,7 +97,8 @@ impl Count {
 ///   cardinality*: a handful of values in a run. A request id or an address in
 ///   them makes tables that nobody can read; aggregates fold what goes beyond
 ///   their limit into "other".
-/// - A panic in any of these methods is treated as one in the action.
+/// - These methods do not panic: they are called by the aggregate, and a panic
+///   in one of them is one of [`Aggregate::record`](crate::Aggregate::record).
 ///
 /// # Example
 ///
@@ -203,6 +204,30 @@ where
 
     fn error_class(&self) -> Option<Cow<'static, str>> {
         self.as_ref().err().map(class_of)
+    }
+}
+
+/// Stands in for the metric of an iteration whose action panicked: a failure
+/// of the class `panic`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Panicked;
+
+impl Panicked {
+    /// Makes one; meant for those who write executors and tests.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Metric for Panicked {
+    fn outcome(&self) -> Outcome {
+        Outcome::Failure
+    }
+
+    fn error_class(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed("panic"))
     }
 }
 
