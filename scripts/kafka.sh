@@ -290,7 +290,10 @@ tool() {
     [[ $class == *.* ]] || class=org.apache.kafka.tools.$class
     need_java
     libs=$(libs_dir)
-    exec java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" "$class" "$@"
+    # Heap and collector as Kafka's own perf-test scripts set them: the tools are also rivals.
+    exec java -Xmx512m -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
+        -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+        -cp "$libs/*" "$class" "$@"
 }
 
 # ---- the command line -----------------------------------------------------------------------

@@ -19,6 +19,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Row, Watch, unix_millis};
 
+/// How the tables call the loop on a blocking socket.
+pub const BLOCKING: &str = "bare socket, blocking";
+/// How the tables call the loop on a tokio socket.
+pub const TOKIO: &str = "bare socket, tokio";
+
 /// The newest version that names the topic by its name alone needs no lookup of an id.
 const PRODUCE_VERSION: i16 = 9;
 /// Requests that are answered before the watch starts.
@@ -142,7 +147,7 @@ pub fn blocking(
         last = round_trip()?;
         watch.request(begun);
     }
-    let row = watch.stop(bench, "bare socket, blocking", requests as u64 * records);
+    let row = watch.stop(bench, BLOCKING, requests as u64 * records);
     check(&answer[..last])?;
     Ok(row)
 }
@@ -176,7 +181,7 @@ pub async fn tokio(
         }
     }
     let watch = watch.ok_or("no request was to be measured")?;
-    let row = watch.stop(bench, "bare socket, tokio", requests as u64 * records);
+    let row = watch.stop(bench, TOKIO, requests as u64 * records);
     check(&answer)?;
     Ok(row)
 }

@@ -1,6 +1,10 @@
 //! What the benchmarks share: clocks, one line of figures for each measurement, and the medians.
 
+#![allow(dead_code, reason = "each benchmark uses its own part of this module")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
 pub mod bare;
+pub mod rival;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,6 +19,27 @@ pub fn cpu_time() -> Duration {
         u64::try_from(now.tv_sec).unwrap_or(0),
         u32::try_from(now.tv_nsec).unwrap_or(0),
     )
+}
+
+/// The broker that `KARGA_KAFKA` names.
+pub fn address() -> String {
+    std::env::var("KARGA_KAFKA").unwrap_or_else(|_| "127.0.0.1:9092".to_owned())
+}
+
+/// Whether a contender is to be measured: its name holds one of the arguments, or there is none.
+/// Options are Cargo's (`--bench`) and mean nothing here.
+pub fn wanted(case: &str) -> bool {
+    let mut words = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .peekable();
+    words.peek().is_none() || words.any(|word| case.contains(&word))
+}
+
+/// Prints a row for scripts and hands it back for the table.
+pub fn print(row: Row) -> Row {
+    println!("{}", row.json());
+    row
 }
 
 /// Milliseconds since 1970: the timestamp of a record. Retention would delete older ones.
@@ -107,6 +132,11 @@ impl Watch {
     /// Notes the time of one request that began at `begun`.
     pub fn request(&mut self, begun: Instant) {
         self.requests.push(begun.elapsed());
+    }
+
+    /// Notes the times of many requests.
+    pub fn requests(&mut self, times: Vec<Duration>) {
+        self.requests.extend(times);
     }
 
     /// Ends the measurement.
