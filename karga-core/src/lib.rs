@@ -64,4 +64,4 @@ pub use report::{BoxReporter, BoxReporterError, Report, Reporter};
 pub use run::{Account, GeneratorHealth, Run, StopReason};
 pub use sample::Sample;
 pub use scenario::{ActionScenario, MetricOf, Scenario, scenario};
-pub use schedule::Schedule;
+pub use schedule::{Arrivals, Schedule, ScheduleBuilder, ScheduleError, Slice, Stage};
