@@ -1,8 +1,8 @@
 //! One produce request in flight, beside a bare socket that writes a ready-made frame, and rskafka.
 //!
 //! `KARGA_KAFKA` names the broker (default 127.0.0.1:9092), `KARGA_BENCH_ROUNDS` the rounds
-//! (default 10). A word as argument measures only the contenders whose name holds it. All take turns
-//! in every round, on one current_thread runtime; the table at the end holds the medians. One topic
+//! (default 5). A word as argument measures only the contenders whose name holds it. All take short
+//! turns, on one current_thread runtime; the table at the end holds the medians. One topic
 //! of one partition, acks=all, no compression.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
@@ -10,42 +10,83 @@ mod support;
 
 use std::error::Error;
 
-use support::{Row, bare, print, rival, wanted};
+use std::time::Instant;
 
-/// What is measured: name, records to a request, bytes to a record, requests in a round, and
-/// requests of rskafka in a round.
+use support::{Row, Watch, bare, print, rival, wanted};
+
+/// What is measured: name, records to a request, bytes to a record, turns in a round, and requests of
+/// rskafka in a turn.
 const CASES: [(&str, usize, usize, usize, usize); 2] = [
-    ("1 x 100 B, one in flight", 1, 100, 4_000, 1_000),
+    ("1 x 100 B, one in flight", 1, 100, 40, REQUESTS),
     // 44 ms each: rskafka leaves Nagle's algorithm on and writes the length by itself.
-    ("10 x 1 KB, one in flight", 10, 1_000, 4_000, 30),
+    ("10 x 1 KB, one in flight", 10, 1_000, 40, 1),
 ];
+/// Requests of the others in a turn: some 10 ms, so that all see the same machine.
+const REQUESTS: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let address = support::address();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    runtime.block_on(measure())
+}
+
+async fn measure() -> Result<(), Box<dyn Error>> {
+    let address = support::address();
     let topic = format!("karga-bench-rivals-{}", std::process::id());
-    let rskafka = runtime.block_on(rival::Rival::connect(&address, &topic))?;
+    let rskafka = rival::Rival::connect(&address, &topic).await?;
     let mut rows: Vec<Row> = Vec::new();
-    for _ in 0..support::setting("KARGA_BENCH_ROUNDS", 10) {
-        for (bench, records, size, requests, rival_requests) in CASES {
-            let frame = bare::produce_frame(&topic, records, size)?;
-            if wanted(bare::BLOCKING) {
-                let row = bare::blocking(&address, &frame, requests, records as u64, bench)?;
-                rows.push(print(row));
+    for _ in 0..support::setting("KARGA_BENCH_ROUNDS", 5) {
+        for (bench, count, size, turns, rival_requests) in CASES {
+            let frame = bare::produce_frame(&topic, count, size)?;
+            let template = rival::records(count, size)?;
+            let mut blocking = bare::Blocking::connect(&address)?;
+            let mut tokio = bare::Tokio::connect(&address).await?;
+            let mut watches = [(); 3].map(|()| Watch::new(turns * REQUESTS));
+            // The first turn warms up and is not kept.
+            for turn in 0..=turns {
+                if turn == 1 {
+                    watches = [(); 3].map(|()| Watch::new(turns * REQUESTS));
+                }
+                let [of_blocking, of_tokio, of_rskafka] = &mut watches;
+                if wanted(bare::BLOCKING) {
+                    of_blocking.resume();
+                    for _ in 0..REQUESTS {
+                        let begun = Instant::now();
+                        blocking.round_trip(&frame)?;
+                        of_blocking.request(begun);
+                    }
+                    of_blocking.pause();
+                }
+                if wanted(bare::TOKIO) {
+                    of_tokio.resume();
+                    for _ in 0..REQUESTS {
+                        let begun = Instant::now();
+                        tokio.round_trip(&frame).await?;
+                        of_tokio.request(begun);
+                    }
+                    of_tokio.pause();
+                }
+                if wanted(rival::NAME) {
+                    of_rskafka.resume();
+                    for _ in 0..rival_requests {
+                        let begun = Instant::now();
+                        rskafka.produce_one(&template).await?;
+                        of_rskafka.request(begun);
+                    }
+                    of_rskafka.pause();
+                }
             }
-            if wanted(bare::TOKIO) {
-                let row = bare::tokio(&address, &frame, requests, records as u64, bench);
-                rows.push(print(runtime.block_on(row)?));
-            }
-            if wanted(rival::NAME) {
-                let row = rskafka.produce(bench, rival_requests, records, size, 1);
-                rows.push(print(runtime.block_on(row)?));
+            let names = [bare::BLOCKING, bare::TOKIO, rival::NAME];
+            for (watch, case) in watches.into_iter().zip(names) {
+                if watch.count() > 0 {
+                    let messages = (watch.count() * count) as u64;
+                    rows.push(print(watch.stop(bench, case, messages)));
+                }
             }
         }
     }
-    runtime.block_on(rskafka.delete_topic())?;
+    rskafka.delete_topic().await?;
     println!("\n{}", support::table(&rows));
     Ok(())
 }

@@ -113,19 +113,40 @@ impl Row {
 
 /// Times one contender: requests one by one, and the whole in wall and CPU time.
 pub struct Watch {
-    begun: Instant,
+    running: Option<(Instant, Duration)>,
+    elapsed: Duration,
     cpu: Duration,
     requests: Vec<Duration>,
 }
 
 impl Watch {
-    /// Starts now, with room for `requests` times so that none is allocated while measuring.
-    pub fn start(requests: usize) -> Self {
-        let requests = Vec::with_capacity(requests);
+    /// Not running yet, with room for `requests` times so that none is allocated while measuring.
+    pub fn new(requests: usize) -> Self {
         Self {
-            begun: Instant::now(),
-            cpu: cpu_time(),
-            requests,
+            running: None,
+            elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+            requests: Vec::with_capacity(requests),
+        }
+    }
+
+    /// Running from now on.
+    pub fn start(requests: usize) -> Self {
+        let mut watch = Self::new(requests);
+        watch.resume();
+        watch
+    }
+
+    /// Goes on: this contender's turn begins.
+    pub fn resume(&mut self) {
+        self.running = Some((Instant::now(), cpu_time()));
+    }
+
+    /// Halts: this contender's turn ends.
+    pub fn pause(&mut self) {
+        if let Some((begun, cpu)) = self.running.take() {
+            self.elapsed += begun.elapsed();
+            self.cpu += cpu_time() - cpu;
         }
     }
 
@@ -139,10 +160,14 @@ impl Watch {
         self.requests.extend(times);
     }
 
+    /// How many requests were noted.
+    pub fn count(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Ends the measurement.
     pub fn stop(mut self, bench: &'static str, case: &'static str, messages: u64) -> Row {
-        let elapsed = self.begun.elapsed();
-        let cpu = cpu_time() - self.cpu;
+        self.pause();
         self.requests.sort_unstable();
         let at = |share: f64| {
             let index = (self.requests.len() as f64 * share).ceil() as usize;
@@ -153,8 +178,8 @@ impl Watch {
             bench,
             case,
             messages,
-            elapsed,
-            cpu,
+            elapsed: self.elapsed,
+            cpu: self.cpu,
             latency,
         }
     }

@@ -98,6 +98,15 @@ impl Rival {
         Ok(watch.stop(bench, NAME, (requests * count) as u64))
     }
 
+    /// One request of these records, answered.
+    pub async fn produce_one(&self, records: &[Record]) -> Result<(), Box<dyn Error>> {
+        let records = records.to_vec();
+        self.partition
+            .produce(records, Compression::NoCompression)
+            .await?;
+        Ok(())
+    }
+
     /// Reads the partition from its first record to the end that it has now.
     pub async fn fetch(&self, bench: &'static str, bytes: i32) -> Result<Row, Box<dyn Error>> {
         let mut offset = self.partition.get_offset(OffsetAt::Earliest).await?;
@@ -127,7 +136,8 @@ async fn client(address: &str) -> Result<Client, Box<dyn Error>> {
     Ok(ClientBuilder::new(vec![address.to_owned()]).build().await?)
 }
 
-fn records(count: usize, size: usize) -> Result<Vec<Record>, Box<dyn Error>> {
+/// `count` records of `size` bytes without a key.
+pub fn records(count: usize, size: usize) -> Result<Vec<Record>, Box<dyn Error>> {
     let timestamp = DateTime::<Utc>::from_timestamp_millis(unix_millis()?)
         .ok_or("the clock is out of chrono's range")?;
     let record = Record {
