@@ -14,36 +14,44 @@ fn zigzag_long(value: i64) -> u64 {
 }
 
 /// Bytes that [`put`] takes for this value.
+#[inline]
 pub(super) fn len(value: i32) -> usize {
-    let bits = 32 - (zigzag(value) | 1).leading_zeros();
-    bits.div_ceil(7) as usize
+    len_raw(u64::from(zigzag(value)))
 }
 
 /// Bytes that [`put_long`] takes for this value.
+#[inline]
 pub(super) fn len_long(value: i64) -> usize {
-    let bits = 64 - (zigzag_long(value) | 1).leading_zeros();
-    bits.div_ceil(7) as usize
+    len_raw(zigzag_long(value))
 }
 
-/// Writes `value` at `out[at..]` and returns the place after it. The caller's array has room for
-/// [`MAX_VARINT`] bytes.
+/// Compares instead of counting bits: nearly all values take one or two bytes, and a branch that
+/// is always foreseen costs less than the arithmetic.
 #[inline]
-pub(super) fn put(out: &mut [u8], mut at: usize, value: i32) -> usize {
-    let mut rest = zigzag(value);
-    while rest >= 0x80 {
-        out[at] = (rest as u8) | 0x80;
-        rest >>= 7;
-        at += 1;
+fn len_raw(raw: u64) -> usize {
+    match raw {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        _ => (64 - raw.leading_zeros()).div_ceil(7) as usize,
     }
-    out[at] = rest as u8;
-    at + 1
 }
 
-/// Writes `value` at `out[at..]` and returns the place after it. The caller's array has room for
-/// [`MAX_VARLONG`] bytes.
+/// Writes `value` at `out[at..]` and returns the place after it. The caller has made sure of the
+/// room: [`len`] bytes.
 #[inline]
-pub(super) fn put_long(out: &mut [u8], mut at: usize, value: i64) -> usize {
-    let mut rest = zigzag_long(value);
+pub(super) fn put(out: &mut [u8], at: usize, value: i32) -> usize {
+    put_raw(out, at, u64::from(zigzag(value)))
+}
+
+/// Writes `value` at `out[at..]` and returns the place after it. The caller has made sure of the
+/// room: [`len_long`] bytes.
+#[inline]
+pub(super) fn put_long(out: &mut [u8], at: usize, value: i64) -> usize {
+    put_raw(out, at, zigzag_long(value))
+}
+
+#[inline]
+fn put_raw(out: &mut [u8], mut at: usize, mut rest: u64) -> usize {
     while rest >= 0x80 {
         out[at] = (rest as u8) | 0x80;
         rest >>= 7;
