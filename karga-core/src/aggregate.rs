@@ -56,6 +56,17 @@ pub trait Merge: Sized + Send + 'static {
 
     /// Adds what `other` holds to this.
     fn merge(&mut self, other: Self);
+
+    /// A full copy, if one can be made: `Some(self.clone())` where the type is
+    /// `Clone`.
+    ///
+    /// A snapshot shows what was recorded in the interval beside the total of
+    /// the run. Given a copy, an executor records every sample once and adds
+    /// the copy up; without one, which is the default, it has to record every
+    /// sample twice.
+    fn duplicate(&self) -> Option<Self> {
+        None
+    }
 }
 
 /// Condenses samples while they are made, in bounded memory.
@@ -121,6 +132,9 @@ pub trait Aggregate<M>: Merge {
 impl Merge for () {
     fn fork(&self) -> Self {}
     fn merge(&mut self, (): Self) {}
+    fn duplicate(&self) -> Option<Self> {
+        Some(())
+    }
 }
 
 impl<M> Aggregate<M> for () {
@@ -136,6 +150,9 @@ macro_rules! tuples {
             }
             fn merge(&mut self, other: Self) {
                 $(self.$index.merge(other.$index);)*
+            }
+            fn duplicate(&self) -> Option<Self> {
+                Some(($(self.$index.duplicate()?,)*))
             }
         }
 
@@ -163,6 +180,9 @@ impl<T: Merge> Merge for Box<T> {
     }
     fn merge(&mut self, other: Self) {
         (**self).merge(*other);
+    }
+    fn duplicate(&self) -> Option<Self> {
+        (**self).duplicate().map(Box::new)
     }
 }
 
@@ -212,6 +232,12 @@ mod tests {
     fn sample<M>(metric: M) -> Sample<M> {
         let iteration = Iteration::new(0, 0, Duration::ZERO);
         Sample::new(iteration, Duration::ZERO, Duration::from_millis(1), metric)
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_none() {
+        assert!((Box::new(()), ((),)).duplicate().is_some());
+        assert!((Counts::default(), ()).duplicate().is_none());
     }
 
     fn feed<A: Aggregate<()>>(aggregate: &mut A) {

@@ -1,5 +1,10 @@
 //! Properties of schedules, by the public API.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
 use std::time::Duration;
 
 use karga_core::schedule::{Arrivals, MAX_RATE, Schedule, ScheduleError, Stage};
