@@ -1,0 +1,251 @@
+use std::time::Duration;
+
+use karga_core::{Aggregate, Merge, Metric, Outcome, Panicked, Sample, Volume};
+
+use crate::{
+    Histogram, HistogramAggregateBuilder,
+    bounded::Bounded,
+    stats::{Lag, Outcomes, Stats, Times, class_of},
+    timeline::{Slot, Timeline},
+};
+
+/// How many names and slots an aggregate keeps apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) labels: usize,
+    pub(crate) errors: usize,
+    pub(crate) counts: usize,
+    pub(crate) steps: usize,
+    pub(crate) timeline: usize,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Self = Self {
+        labels: 32,
+        errors: 32,
+        counts: 32,
+        steps: 32,
+        timeline: 720,
+    };
+
+    fn min(self, other: Self) -> Self {
+        Self {
+            labels: self.labels.min(other.labels),
+            errors: self.errors.min(other.errors),
+            counts: self.counts.min(other.counts),
+            steps: self.steps.min(other.steps),
+            timeline: self.timeline.min(other.timeline),
+        }
+    }
+}
+
+/// Condenses samples into histograms, counts and a timeline.
+///
+/// - Response time, service time and lateness as [`Histogram`]s, in total and
+///   for each label; the duration of each named step in total.
+/// - Outcomes, error classes, messages and bytes, counts such as "retries",
+///   lag: in total and for each label.
+/// - A [timeline](Self::timeline) of what ended in each second.
+///
+/// # Bounds
+///
+/// Names are bounded: beyond the limits that the [builder](Self::builder) sets,
+/// those last in alphabetical order are counted together as "other". That
+/// order, not the order of appearance, decides, so that merging is exact:
+/// whoever recorded what, and in whatever order shards are merged, the result
+/// is that of one aggregate which recorded every sample. Names are cut after
+/// 120 bytes.
+///
+/// Memory, with the default limits, is some 300 KiB for the total and as much
+/// again for each label in use (at most 0.8 MiB each, if times spread from
+/// nanoseconds to an hour), and 2 to 3 bytes for each occupied bucket of each
+/// slot of the timeline: a run of ten minutes with five labels takes a few MiB,
+/// one of a day not more.
+///
+/// # Cost
+///
+/// Recording an unlabelled success allocates nothing (but the buckets of a
+/// power of two when a value falls there for the first time) and takes no
+/// lock. A [fork](Merge::fork) allocates nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use karga_core::{Aggregate, Iteration, Sample};
+/// use karga_stats::HistogramAggregate;
+///
+/// let ms = Duration::from_millis;
+/// let mut aggregate = HistogramAggregate::default();
+/// // Due at 100 ms, started 2 ms late, done at 150 ms.
+/// aggregate.record(&Sample::new(Iteration::new(0, 0, ms(100)), ms(102), ms(150), ()));
+/// assert_eq!(aggregate.response_time().max(), ms(50));
+/// assert_eq!(aggregate.service_time().max(), ms(48));
+/// assert_eq!(aggregate.lateness().max(), ms(2));
+/// ```
+#[derive(Debug, Clone)]
+pub struct HistogramAggregate {
+    limits: Limits,
+    total: Stats,
+    labels: Bounded<Box<Stats>>,
+    steps: Bounded<Box<Histogram>>,
+    timeline: Timeline,
+}
+
+impl HistogramAggregate {
+    /// Sets limits other than the default ones.
+    pub fn builder() -> HistogramAggregateBuilder {
+        HistogramAggregateBuilder::default()
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self {
+            limits,
+            total: Stats::new(&limits),
+            labels: Bounded::new(limits.labels),
+            steps: Bounded::new(limits.steps),
+            timeline: Timeline::new(limits.timeline),
+        }
+    }
+
+    /// Everything that was recorded of all iterations together.
+    pub const fn total(&self) -> &Stats {
+        &self.total
+    }
+
+    /// The response times of all iterations: from the due time to the end.
+    pub const fn response_time(&self) -> &Histogram {
+        self.total.response_time()
+    }
+
+    /// The service times of all iterations: from the actual start to the end.
+    pub const fn service_time(&self) -> &Histogram {
+        self.total.service_time()
+    }
+
+    /// How late all iterations started: from the due time to the actual start.
+    pub const fn lateness(&self) -> &Histogram {
+        self.total.lateness()
+    }
+
+    /// How many iterations ended in which way.
+    pub const fn outcomes(&self) -> Outcomes {
+        self.total.outcomes()
+    }
+
+    /// Messages and bytes that all iterations moved together.
+    pub const fn volume(&self) -> Volume {
+        self.total.volume()
+    }
+
+    /// How far behind the iterations were, if any said so.
+    pub const fn lag(&self) -> Option<Lag> {
+        self.total.lag()
+    }
+
+    /// The error classes and how often each happened; see [`Stats::errors`].
+    pub fn errors(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.total.errors()
+    }
+
+    /// What else happened and how often; see [`Stats::counts`].
+    pub fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.total.counts()
+    }
+
+    /// What was recorded for each label, in alphabetical order, "other" last.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &Stats)> {
+        self.labels.iter().map(|(label, stats)| (label, &**stats))
+    }
+
+    /// How long each named step took, in alphabetical order, "other" last.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &Histogram)> {
+        self.steps.iter().map(|(name, times)| (name, &**times))
+    }
+
+    /// What ended in each second, in order; seconds in which nothing ended are
+    /// left out. In long runs slots are [wider](Self::timeline_width).
+    ///
+    /// Slots are unpacked one by one: keep what is needed of each.
+    pub fn timeline(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.timeline.slots()
+    }
+
+    /// Every slot up to `end`, also those in which nothing ended; slots are
+    /// wider if it takes that to stay within the limit.
+    pub(crate) fn timeline_through<T>(&self, end: Duration, each: impl Fn(Slot) -> T) -> Vec<T> {
+        let timeline = self.timeline.reaching(end);
+        timeline.every_slot().map(each).collect()
+    }
+
+    /// How wide a slot of the timeline is: one second, doubled as often as it
+    /// takes for the latest end to fit into the limit of slots.
+    pub const fn timeline_width(&self) -> Duration {
+        self.timeline.width()
+    }
+}
+
+impl Default for HistogramAggregate {
+    fn default() -> Self {
+        Self::with_limits(Limits::DEFAULT)
+    }
+}
+
+impl Merge for HistogramAggregate {
+    fn fork(&self) -> Self {
+        Self::with_limits(self.limits)
+    }
+
+    /// Of two aggregates that were configured differently, the result has the
+    /// lower limits.
+    fn merge(&mut self, other: Self) {
+        self.limits = self.limits.min(other.limits);
+        self.total.merge(other.total);
+        self.labels.merge(other.labels);
+        self.steps.merge(other.steps);
+        self.timeline.merge(other.timeline);
+    }
+}
+
+impl<M: Metric> Aggregate<M> for HistogramAggregate {
+    #[inline]
+    fn record(&mut self, sample: &Sample<M>) {
+        // The metric is asked for everything before anything is counted, so
+        // that one which panics leaves no half-counted sample behind.
+        let metric = &sample.metric;
+        let outcome = metric.outcome();
+        let volume = metric.volume();
+        let class = match outcome {
+            Outcome::Success => None,
+            _ => Some(class_of(outcome, metric.error_class())),
+        };
+        let label = metric.label();
+        let steps = metric.steps();
+        let counts = metric.counts();
+        let lag = metric.lag().map(|lag| Lag::new(lag, sample.end));
+
+        let times = Times::new(sample.iteration.due, sample.start, sample.end);
+        self.total.record(times, outcome, volume);
+        self.timeline
+            .record(sample.end, times.response, outcome, volume);
+        self.total.record_extras(class.as_ref(), counts, lag);
+        if let Some(lag) = lag {
+            self.timeline.record_lag(sample.end, lag.latest);
+        }
+        for step in steps {
+            self.steps
+                .entry(&step.name, Box::default)
+                .record(step.duration);
+        }
+        if let Some(label) = label {
+            let limits = self.limits;
+            let stats = self.labels.entry(&label, || Box::new(Stats::new(&limits)));
+            stats.record(times, outcome, volume);
+            stats.record_extras(class.as_ref(), counts, lag);
+        }
+    }
+
+    /// Counts the iteration as a failure of the class "panic". It has no
+    /// label, as there is no metric that could say one.
+    fn record_panic(&mut self, sample: &Sample<Panicked>) {
+        Aggregate::<Panicked>::record(self, sample);
+    }
+}

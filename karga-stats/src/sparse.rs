@@ -1,0 +1,123 @@
+//! The counts of a histogram in few bytes, for the seconds that are over.
+
+use crate::Histogram;
+
+/// Counts by bucket, encoded as one pair of variable-length integers for each
+/// occupied bucket: its distance from the one before, then its count. A usual
+/// second takes two to three bytes for each bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sparse {
+    bytes: Box<[u8]>,
+}
+
+impl Sparse {
+    pub(crate) fn of(histogram: &Histogram) -> Self {
+        Self::encode(histogram.occupied())
+    }
+
+    /// Encodes pairs whose buckets ascend.
+    fn encode(pairs: impl Iterator<Item = (usize, u64)>) -> Self {
+        let mut bytes = Vec::new();
+        let mut next = 0;
+        for (bucket, count) in pairs {
+            put(&mut bytes, (bucket - next) as u64);
+            put(&mut bytes, count);
+            next = bucket + 1;
+        }
+        Self {
+            bytes: bytes.into_boxed_slice(),
+        }
+    }
+
+    /// The pairs of bucket and count, ascending.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let mut rest = &*self.bytes;
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let gap = take(&mut rest)?;
+            let count = take(&mut rest)?;
+            let bucket = next + gap as usize;
+            next = bucket + 1;
+            Some((bucket, count))
+        })
+    }
+
+    /// Adds the counts of another.
+    pub(crate) fn merge(&mut self, other: Self) {
+        if self.bytes.is_empty() {
+            *self = other;
+        } else if !other.bytes.is_empty() {
+            *self = Self::encode(sum(self.pairs(), other.pairs()));
+        }
+    }
+
+    /// Adds one to one bucket.
+    pub(crate) fn record(&mut self, bucket: usize) {
+        *self = Self::encode(sum(self.pairs(), std::iter::once((bucket, 1))));
+    }
+}
+
+/// Merges two ascending sequences; counts of the same bucket are added.
+fn sum(
+    a: impl Iterator<Item = (usize, u64)>,
+    b: impl Iterator<Item = (usize, u64)>,
+) -> impl Iterator<Item = (usize, u64)> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    std::iter::from_fn(move || match (a.peek(), b.peek()) {
+        (Some(&(at, x)), Some(&(bt, y))) if at == bt => {
+            a.next();
+            b.next();
+            Some((at, x + y))
+        }
+        (Some(&(at, _)), Some(&(bt, _))) if bt < at => b.next(),
+        (None, _) => b.next(),
+        (Some(_), _) => a.next(),
+    })
+}
+
+/// Appends a number, seven bits to a byte, the lowest first.
+fn put(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Takes a number off the front.
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    let mut shift = 0;
+    loop {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+        shift += 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::LAST;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let pairs = [(0, 1), (1, 127), (200, 128), (20_000, u64::MAX), (LAST, 3)];
+        let sparse = Sparse::encode(pairs.into_iter());
+        assert!(sparse.pairs().eq(pairs));
+    }
+
+    #[test]
+    fn merging_adds_bucket_by_bucket() {
+        let mut a = Sparse::encode([(1, 1), (5, 2), (9, 1)].into_iter());
+        a.merge(Sparse::encode([(0, 4), (5, 3), (LAST, 1)].into_iter()));
+        assert!(a.pairs().eq([(0, 4), (1, 1), (5, 5), (9, 1), (LAST, 1)]));
+        a.merge(Sparse::default());
+        a.record(5);
+        assert!(a.pairs().eq([(0, 4), (1, 1), (5, 6), (9, 1), (LAST, 1)]));
+    }
+}
