@@ -24,25 +24,6 @@ use std::fmt;
 pub struct ErrorCode(i16);
 
 impl ErrorCode {
-    /// A topic or partition that the broker does not have.
-    pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
-    /// A partition that is between two leaders.
-    pub const LEADER_NOT_AVAILABLE: Self = Self(5);
-    /// A broker that does not lead the partition (any more).
-    pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
-    /// The broker gave up waiting for its replicas: the records may be in the log.
-    pub const REQUEST_TIMED_OUT: Self = Self(7);
-    /// A record batch over the broker's or the topic's limit.
-    pub const MESSAGE_TOO_LARGE: Self = Self(10);
-    /// Fewer in-sync replicas than the topic asks for, noticed after the records were appended.
-    pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: Self = Self(20);
-    /// A request version that the broker does not speak.
-    pub const UNSUPPORTED_VERSION: Self = Self(35);
-    /// A topic that exists already.
-    pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
-    /// An epoch that the client knows and the broker does not yet.
-    pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
-
     /// The error of a code in an answer; `None` for zero, which is success.
     pub const fn new(code: i16) -> Option<Self> {
         if code == 0 { None } else { Some(Self(code)) }
@@ -118,149 +99,161 @@ enum Kind {
     Metadata,
 }
 
-const fn entry(code: i16, name: &'static str, kind: Kind) -> Entry {
-    Entry { code, name, kind }
-}
-
 use Kind::{Final, Metadata, Retriable};
 
-/// In the order of the codes.
-static TABLE: &[Entry] = &[
-    entry(-1, "UNKNOWN_SERVER_ERROR", Final),
-    entry(1, "OFFSET_OUT_OF_RANGE", Final),
-    entry(2, "CORRUPT_MESSAGE", Retriable),
-    entry(3, "UNKNOWN_TOPIC_OR_PARTITION", Metadata),
-    entry(4, "INVALID_FETCH_SIZE", Final),
-    entry(5, "LEADER_NOT_AVAILABLE", Metadata),
-    entry(6, "NOT_LEADER_OR_FOLLOWER", Metadata),
-    entry(7, "REQUEST_TIMED_OUT", Retriable),
-    entry(8, "BROKER_NOT_AVAILABLE", Final),
-    entry(9, "REPLICA_NOT_AVAILABLE", Metadata),
-    entry(10, "MESSAGE_TOO_LARGE", Final),
-    entry(11, "STALE_CONTROLLER_EPOCH", Final),
-    entry(12, "OFFSET_METADATA_TOO_LARGE", Final),
-    entry(13, "NETWORK_EXCEPTION", Metadata),
-    entry(14, "COORDINATOR_LOAD_IN_PROGRESS", Retriable),
-    entry(15, "COORDINATOR_NOT_AVAILABLE", Retriable),
-    entry(16, "NOT_COORDINATOR", Retriable),
-    entry(17, "INVALID_TOPIC_EXCEPTION", Final),
-    entry(18, "RECORD_LIST_TOO_LARGE", Final),
-    entry(19, "NOT_ENOUGH_REPLICAS", Retriable),
-    entry(20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", Retriable),
-    entry(21, "INVALID_REQUIRED_ACKS", Final),
-    entry(22, "ILLEGAL_GENERATION", Final),
-    entry(23, "INCONSISTENT_GROUP_PROTOCOL", Final),
-    entry(24, "INVALID_GROUP_ID", Final),
-    entry(25, "UNKNOWN_MEMBER_ID", Final),
-    entry(26, "INVALID_SESSION_TIMEOUT", Final),
-    entry(27, "REBALANCE_IN_PROGRESS", Final),
-    entry(28, "INVALID_COMMIT_OFFSET_SIZE", Final),
-    entry(29, "TOPIC_AUTHORIZATION_FAILED", Final),
-    entry(30, "GROUP_AUTHORIZATION_FAILED", Final),
-    entry(31, "CLUSTER_AUTHORIZATION_FAILED", Final),
-    entry(32, "INVALID_TIMESTAMP", Final),
-    entry(33, "UNSUPPORTED_SASL_MECHANISM", Final),
-    entry(34, "ILLEGAL_SASL_STATE", Final),
-    entry(35, "UNSUPPORTED_VERSION", Final),
-    entry(36, "TOPIC_ALREADY_EXISTS", Final),
-    entry(37, "INVALID_PARTITIONS", Final),
-    entry(38, "INVALID_REPLICATION_FACTOR", Final),
-    entry(39, "INVALID_REPLICA_ASSIGNMENT", Final),
-    entry(40, "INVALID_CONFIG", Final),
-    entry(41, "NOT_CONTROLLER", Retriable),
-    entry(42, "INVALID_REQUEST", Final),
-    entry(43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", Final),
-    entry(44, "POLICY_VIOLATION", Final),
-    entry(45, "OUT_OF_ORDER_SEQUENCE_NUMBER", Final),
-    entry(46, "DUPLICATE_SEQUENCE_NUMBER", Final),
-    entry(47, "INVALID_PRODUCER_EPOCH", Final),
-    entry(48, "INVALID_TXN_STATE", Final),
-    entry(49, "INVALID_PRODUCER_ID_MAPPING", Final),
-    entry(50, "INVALID_TRANSACTION_TIMEOUT", Final),
-    entry(51, "CONCURRENT_TRANSACTIONS", Retriable),
-    entry(52, "TRANSACTION_COORDINATOR_FENCED", Final),
-    entry(53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", Final),
-    entry(54, "SECURITY_DISABLED", Final),
-    entry(55, "OPERATION_NOT_ATTEMPTED", Final),
-    entry(56, "KAFKA_STORAGE_ERROR", Metadata),
-    entry(57, "LOG_DIR_NOT_FOUND", Final),
-    entry(58, "SASL_AUTHENTICATION_FAILED", Final),
-    entry(59, "UNKNOWN_PRODUCER_ID", Final),
-    entry(60, "REASSIGNMENT_IN_PROGRESS", Final),
-    entry(61, "DELEGATION_TOKEN_AUTH_DISABLED", Final),
-    entry(62, "DELEGATION_TOKEN_NOT_FOUND", Final),
-    entry(63, "DELEGATION_TOKEN_OWNER_MISMATCH", Final),
-    entry(64, "DELEGATION_TOKEN_REQUEST_NOT_ALLOWED", Final),
-    entry(65, "DELEGATION_TOKEN_AUTHORIZATION_FAILED", Final),
-    entry(66, "DELEGATION_TOKEN_EXPIRED", Final),
-    entry(67, "INVALID_PRINCIPAL_TYPE", Final),
-    entry(68, "NON_EMPTY_GROUP", Final),
-    entry(69, "GROUP_ID_NOT_FOUND", Final),
-    entry(70, "FETCH_SESSION_ID_NOT_FOUND", Retriable),
-    entry(71, "INVALID_FETCH_SESSION_EPOCH", Retriable),
-    entry(72, "LISTENER_NOT_FOUND", Metadata),
-    entry(73, "TOPIC_DELETION_DISABLED", Final),
-    entry(74, "FENCED_LEADER_EPOCH", Metadata),
-    entry(75, "UNKNOWN_LEADER_EPOCH", Retriable),
-    entry(76, "UNSUPPORTED_COMPRESSION_TYPE", Final),
-    entry(77, "STALE_BROKER_EPOCH", Final),
-    entry(78, "OFFSET_NOT_AVAILABLE", Retriable),
-    entry(79, "MEMBER_ID_REQUIRED", Final),
-    entry(80, "PREFERRED_LEADER_NOT_AVAILABLE", Metadata),
-    entry(81, "GROUP_MAX_SIZE_REACHED", Final),
-    entry(82, "FENCED_INSTANCE_ID", Final),
-    entry(83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", Metadata),
-    entry(84, "ELECTION_NOT_NEEDED", Metadata),
-    entry(85, "NO_REASSIGNMENT_IN_PROGRESS", Final),
-    entry(86, "GROUP_SUBSCRIBED_TO_TOPIC", Final),
-    entry(87, "INVALID_RECORD", Final),
-    entry(88, "UNSTABLE_OFFSET_COMMIT", Retriable),
-    entry(89, "THROTTLING_QUOTA_EXCEEDED", Retriable),
-    entry(90, "PRODUCER_FENCED", Final),
-    entry(91, "RESOURCE_NOT_FOUND", Final),
-    entry(92, "DUPLICATE_RESOURCE", Final),
-    entry(93, "UNACCEPTABLE_CREDENTIAL", Final),
-    entry(94, "INCONSISTENT_VOTER_SET", Final),
-    entry(95, "INVALID_UPDATE_VERSION", Final),
-    entry(96, "FEATURE_UPDATE_FAILED", Final),
-    entry(97, "PRINCIPAL_DESERIALIZATION_FAILURE", Final),
-    entry(98, "SNAPSHOT_NOT_FOUND", Final),
-    entry(99, "POSITION_OUT_OF_RANGE", Final),
-    entry(100, "UNKNOWN_TOPIC_ID", Metadata),
-    entry(101, "DUPLICATE_BROKER_REGISTRATION", Final),
-    entry(102, "BROKER_ID_NOT_REGISTERED", Final),
-    entry(103, "INCONSISTENT_TOPIC_ID", Metadata),
-    entry(104, "INCONSISTENT_CLUSTER_ID", Final),
-    entry(105, "TRANSACTIONAL_ID_NOT_FOUND", Final),
-    entry(106, "FETCH_SESSION_TOPIC_ID_ERROR", Retriable),
-    entry(107, "INELIGIBLE_REPLICA", Final),
-    entry(108, "NEW_LEADER_ELECTED", Final),
-    entry(109, "OFFSET_MOVED_TO_TIERED_STORAGE", Final),
-    entry(110, "FENCED_MEMBER_EPOCH", Final),
-    entry(111, "UNRELEASED_INSTANCE_ID", Final),
-    entry(112, "UNSUPPORTED_ASSIGNOR", Final),
-    entry(113, "STALE_MEMBER_EPOCH", Final),
-    entry(114, "MISMATCHED_ENDPOINT_TYPE", Final),
-    entry(115, "UNSUPPORTED_ENDPOINT_TYPE", Final),
-    entry(116, "UNKNOWN_CONTROLLER_ID", Final),
-    entry(117, "UNKNOWN_SUBSCRIPTION_ID", Final),
-    entry(118, "TELEMETRY_TOO_LARGE", Final),
-    entry(119, "INVALID_REGISTRATION", Final),
-    entry(120, "TRANSACTION_ABORTABLE", Final),
-    entry(121, "INVALID_RECORD_STATE", Final),
-    entry(122, "SHARE_SESSION_NOT_FOUND", Retriable),
-    entry(123, "INVALID_SHARE_SESSION_EPOCH", Retriable),
-    entry(124, "FENCED_STATE_EPOCH", Final),
-    entry(125, "INVALID_VOTER_KEY", Final),
-    entry(126, "DUPLICATE_VOTER", Final),
-    entry(127, "VOTER_NOT_FOUND", Final),
-    entry(128, "INVALID_REGULAR_EXPRESSION", Final),
-    entry(129, "REBOOTSTRAP_REQUIRED", Final),
-    entry(130, "STREAMS_INVALID_TOPOLOGY", Final),
-    entry(131, "STREAMS_INVALID_TOPOLOGY_EPOCH", Final),
-    entry(132, "STREAMS_TOPOLOGY_FENCED", Final),
-    entry(133, "SHARE_SESSION_LIMIT_REACHED", Retriable),
-];
+macro_rules! codes {
+    ($($code:literal $name:ident $kind:ident;)+) => {
+        /// Every code by its name.
+        impl ErrorCode {
+            $(
+                #[doc = concat!("`", stringify!($name), "`, number ", $code, ".")]
+                pub const $name: Self = Self($code);
+            )+
+        }
+
+        /// In the order of the codes.
+        static TABLE: &[Entry] = &[
+            $(Entry { code: $code, name: stringify!($name), kind: $kind },)+
+        ];
+    };
+}
+
+codes! {
+    -1 UNKNOWN_SERVER_ERROR Final;
+    1 OFFSET_OUT_OF_RANGE Final;
+    2 CORRUPT_MESSAGE Retriable;
+    3 UNKNOWN_TOPIC_OR_PARTITION Metadata;
+    4 INVALID_FETCH_SIZE Final;
+    5 LEADER_NOT_AVAILABLE Metadata;
+    6 NOT_LEADER_OR_FOLLOWER Metadata;
+    7 REQUEST_TIMED_OUT Retriable;
+    8 BROKER_NOT_AVAILABLE Final;
+    9 REPLICA_NOT_AVAILABLE Metadata;
+    10 MESSAGE_TOO_LARGE Final;
+    11 STALE_CONTROLLER_EPOCH Final;
+    12 OFFSET_METADATA_TOO_LARGE Final;
+    13 NETWORK_EXCEPTION Metadata;
+    14 COORDINATOR_LOAD_IN_PROGRESS Retriable;
+    15 COORDINATOR_NOT_AVAILABLE Retriable;
+    16 NOT_COORDINATOR Retriable;
+    17 INVALID_TOPIC_EXCEPTION Final;
+    18 RECORD_LIST_TOO_LARGE Final;
+    19 NOT_ENOUGH_REPLICAS Retriable;
+    20 NOT_ENOUGH_REPLICAS_AFTER_APPEND Retriable;
+    21 INVALID_REQUIRED_ACKS Final;
+    22 ILLEGAL_GENERATION Final;
+    23 INCONSISTENT_GROUP_PROTOCOL Final;
+    24 INVALID_GROUP_ID Final;
+    25 UNKNOWN_MEMBER_ID Final;
+    26 INVALID_SESSION_TIMEOUT Final;
+    27 REBALANCE_IN_PROGRESS Final;
+    28 INVALID_COMMIT_OFFSET_SIZE Final;
+    29 TOPIC_AUTHORIZATION_FAILED Final;
+    30 GROUP_AUTHORIZATION_FAILED Final;
+    31 CLUSTER_AUTHORIZATION_FAILED Final;
+    32 INVALID_TIMESTAMP Final;
+    33 UNSUPPORTED_SASL_MECHANISM Final;
+    34 ILLEGAL_SASL_STATE Final;
+    35 UNSUPPORTED_VERSION Final;
+    36 TOPIC_ALREADY_EXISTS Final;
+    37 INVALID_PARTITIONS Final;
+    38 INVALID_REPLICATION_FACTOR Final;
+    39 INVALID_REPLICA_ASSIGNMENT Final;
+    40 INVALID_CONFIG Final;
+    41 NOT_CONTROLLER Retriable;
+    42 INVALID_REQUEST Final;
+    43 UNSUPPORTED_FOR_MESSAGE_FORMAT Final;
+    44 POLICY_VIOLATION Final;
+    45 OUT_OF_ORDER_SEQUENCE_NUMBER Final;
+    46 DUPLICATE_SEQUENCE_NUMBER Final;
+    47 INVALID_PRODUCER_EPOCH Final;
+    48 INVALID_TXN_STATE Final;
+    49 INVALID_PRODUCER_ID_MAPPING Final;
+    50 INVALID_TRANSACTION_TIMEOUT Final;
+    51 CONCURRENT_TRANSACTIONS Retriable;
+    52 TRANSACTION_COORDINATOR_FENCED Final;
+    53 TRANSACTIONAL_ID_AUTHORIZATION_FAILED Final;
+    54 SECURITY_DISABLED Final;
+    55 OPERATION_NOT_ATTEMPTED Final;
+    56 KAFKA_STORAGE_ERROR Metadata;
+    57 LOG_DIR_NOT_FOUND Final;
+    58 SASL_AUTHENTICATION_FAILED Final;
+    59 UNKNOWN_PRODUCER_ID Final;
+    60 REASSIGNMENT_IN_PROGRESS Final;
+    61 DELEGATION_TOKEN_AUTH_DISABLED Final;
+    62 DELEGATION_TOKEN_NOT_FOUND Final;
+    63 DELEGATION_TOKEN_OWNER_MISMATCH Final;
+    64 DELEGATION_TOKEN_REQUEST_NOT_ALLOWED Final;
+    65 DELEGATION_TOKEN_AUTHORIZATION_FAILED Final;
+    66 DELEGATION_TOKEN_EXPIRED Final;
+    67 INVALID_PRINCIPAL_TYPE Final;
+    68 NON_EMPTY_GROUP Final;
+    69 GROUP_ID_NOT_FOUND Final;
+    70 FETCH_SESSION_ID_NOT_FOUND Retriable;
+    71 INVALID_FETCH_SESSION_EPOCH Retriable;
+    72 LISTENER_NOT_FOUND Metadata;
+    73 TOPIC_DELETION_DISABLED Final;
+    74 FENCED_LEADER_EPOCH Metadata;
+    75 UNKNOWN_LEADER_EPOCH Retriable;
+    76 UNSUPPORTED_COMPRESSION_TYPE Final;
+    77 STALE_BROKER_EPOCH Final;
+    78 OFFSET_NOT_AVAILABLE Retriable;
+    79 MEMBER_ID_REQUIRED Final;
+    80 PREFERRED_LEADER_NOT_AVAILABLE Metadata;
+    81 GROUP_MAX_SIZE_REACHED Final;
+    82 FENCED_INSTANCE_ID Final;
+    83 ELIGIBLE_LEADERS_NOT_AVAILABLE Metadata;
+    84 ELECTION_NOT_NEEDED Metadata;
+    85 NO_REASSIGNMENT_IN_PROGRESS Final;
+    86 GROUP_SUBSCRIBED_TO_TOPIC Final;
+    87 INVALID_RECORD Final;
+    88 UNSTABLE_OFFSET_COMMIT Retriable;
+    89 THROTTLING_QUOTA_EXCEEDED Retriable;
+    90 PRODUCER_FENCED Final;
+    91 RESOURCE_NOT_FOUND Final;
+    92 DUPLICATE_RESOURCE Final;
+    93 UNACCEPTABLE_CREDENTIAL Final;
+    94 INCONSISTENT_VOTER_SET Final;
+    95 INVALID_UPDATE_VERSION Final;
+    96 FEATURE_UPDATE_FAILED Final;
+    97 PRINCIPAL_DESERIALIZATION_FAILURE Final;
+    98 SNAPSHOT_NOT_FOUND Final;
+    99 POSITION_OUT_OF_RANGE Final;
+    100 UNKNOWN_TOPIC_ID Metadata;
+    101 DUPLICATE_BROKER_REGISTRATION Final;
+    102 BROKER_ID_NOT_REGISTERED Final;
+    103 INCONSISTENT_TOPIC_ID Metadata;
+    104 INCONSISTENT_CLUSTER_ID Final;
+    105 TRANSACTIONAL_ID_NOT_FOUND Final;
+    106 FETCH_SESSION_TOPIC_ID_ERROR Retriable;
+    107 INELIGIBLE_REPLICA Final;
+    108 NEW_LEADER_ELECTED Final;
+    109 OFFSET_MOVED_TO_TIERED_STORAGE Final;
+    110 FENCED_MEMBER_EPOCH Final;
+    111 UNRELEASED_INSTANCE_ID Final;
+    112 UNSUPPORTED_ASSIGNOR Final;
+    113 STALE_MEMBER_EPOCH Final;
+    114 MISMATCHED_ENDPOINT_TYPE Final;
+    115 UNSUPPORTED_ENDPOINT_TYPE Final;
+    116 UNKNOWN_CONTROLLER_ID Final;
+    117 UNKNOWN_SUBSCRIPTION_ID Final;
+    118 TELEMETRY_TOO_LARGE Final;
+    119 INVALID_REGISTRATION Final;
+    120 TRANSACTION_ABORTABLE Final;
+    121 INVALID_RECORD_STATE Final;
+    122 SHARE_SESSION_NOT_FOUND Retriable;
+    123 INVALID_SHARE_SESSION_EPOCH Retriable;
+    124 FENCED_STATE_EPOCH Final;
+    125 INVALID_VOTER_KEY Final;
+    126 DUPLICATE_VOTER Final;
+    127 VOTER_NOT_FOUND Final;
+    128 INVALID_REGULAR_EXPRESSION Final;
+    129 REBOOTSTRAP_REQUIRED Final;
+    130 STREAMS_INVALID_TOPOLOGY Final;
+    131 STREAMS_INVALID_TOPOLOGY_EPOCH Final;
+    132 STREAMS_TOPOLOGY_FENCED Final;
+    133 SHARE_SESSION_LIMIT_REACHED Retriable;
+}
 
 #[cfg(test)]
 mod tests {

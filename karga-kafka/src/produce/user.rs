@@ -1,0 +1,130 @@
+//! One user who produces.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use karga_core::{Action, Iteration, Outcome};
+
+use super::{
+    Plan, ProduceMetric,
+    recipe::{Desk, Groups},
+};
+use crate::{
+    backend::{
+        Ack, Fault, Order, Places,
+        native::{NativeProducer, is_worse, now_millis},
+        tally::Tally,
+    },
+    client::Topic,
+};
+
+/// One virtual user of a [`ProduceScenario`](crate::ProduceScenario).
+#[derive(Debug)]
+pub struct ProduceUser {
+    plan: Arc<Plan>,
+    topic: Topic,
+    route: Route,
+    tally: Arc<Tally>,
+    desk: Mutex<Desk>,
+}
+
+/// What carries the requests.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Native(NativeProducer),
+    #[cfg(feature = "rskafka")]
+    Rskafka(crate::backend::rskafka::RskafkaProducer),
+}
+
+impl ProduceUser {
+    pub(super) fn new(plan: Arc<Plan>, topic: Topic, route: Route, tally: Arc<Tally>) -> Self {
+        Self {
+            plan,
+            topic,
+            route,
+            tally,
+            desk: Mutex::default(),
+        }
+    }
+
+    async fn produce(&self, index: u64) -> ProduceMetric {
+        let recipe = &self.plan.recipe;
+        let timestamp = now_millis();
+        let partitions = self.topic.partitions() as u32; // a count of 32 bits on the wire
+        let mut metric = ProduceMetric::new();
+        let order = |partition, places| Order {
+            recipe,
+            desk: &self.desk,
+            index,
+            places,
+            partition,
+            timestamp,
+        };
+        if let Some(partition) = recipe.one_partition(index, partitions) {
+            let order = order(partition, Places::All(recipe.batch));
+            let sent = self.send(&order).await;
+            settle(&mut metric, &order, sent);
+        } else {
+            let mut groups = Groups::default();
+            {
+                let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+                recipe.group(&mut desk, index, partitions, &mut groups);
+            }
+            let orders: Vec<_> = groups
+                .iter()
+                .map(|(partition, places)| order(partition, Places::Some(places)))
+                .collect();
+            self.send_all(&orders, &mut metric).await;
+        }
+        self.tally.take(&mut metric.counts);
+        metric
+    }
+
+    async fn send(&self, order: &Order<'_>) -> Result<Ack, Fault> {
+        match &self.route {
+            Route::Native(native) => native.send(order).await,
+            #[cfg(feature = "rskafka")]
+            Route::Rskafka(rskafka) => rskafka.send(order).await,
+        }
+    }
+
+    async fn send_all(&self, orders: &[Order<'_>], metric: &mut ProduceMetric) {
+        for order in orders {
+            let sent = self.send(order).await;
+            settle(metric, order, sent);
+        }
+    }
+}
+
+/// Takes what became of one batch into the metric.
+fn settle(metric: &mut ProduceMetric, order: &Order<'_>, sent: Result<Ack, Fault>) {
+    let records = u64::from(order.places.len());
+    match sent {
+        Ok(ack) => {
+            metric.messages += records;
+            metric.bytes_sent += ack.bytes as u64;
+            metric.partition = Some(order.partition);
+            metric.base_offset = ack.base_offset;
+        }
+        Err(fault) => {
+            metric.bytes_sent += fault.bytes as u64;
+            if fault.outcome == Outcome::Unknown {
+                metric.unknown_messages += records;
+            }
+            if is_worse(metric.outcome, fault.outcome) {
+                metric.outcome = fault.outcome;
+                metric.class = Some(fault.class);
+            }
+        }
+    }
+}
+
+impl Action for ProduceUser {
+    type Metric = ProduceMetric;
+
+    fn call(&self, iteration: Iteration) -> impl Future<Output = ProduceMetric> + Send {
+        self.produce(iteration.index)
+    }
+}
