@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::metadata::Topic;
-use super::{Client, Phase};
+use super::{Client, OffsetSpec, Phase, Session};
+use crate::config::Isolation;
 use crate::error::Error;
 use crate::error_codes::ErrorCode;
 use crate::wire::message::admin::{self, CreateTopic, DeleteTopic};
@@ -67,7 +68,8 @@ pub struct ProducerId {
 }
 
 impl Client {
-    /// Makes a topic, and waits until each of its partitions has a leader.
+    /// Makes a topic, and waits until the leader of each of its partitions answers for it: metadata
+    /// names leaders a little before they know of it themselves.
     ///
     /// # Errors
     /// The broker's refusal (`TOPIC_ALREADY_EXISTS`, `INVALID_PARTITIONS`...), or no answer within
@@ -86,14 +88,13 @@ impl Client {
             let answer = self.call_any(&mut control, &mut call, progress).await?;
             drop(control);
             self.check(Api::CreateTopics, &topic.name, answer)?;
+            let session = self.exclusive_session();
             // The request was sent, and the deadline says so.
             progress.enter(Phase::Answer);
             loop {
-                match self.topic(&topic.name).await {
-                    Ok(made) if made.has_leaders() => return Ok(made),
-                    Ok(_) => {}
+                match self.look_for(&topic.name, &session).await {
                     Err(error) if error.code().is_some_and(ErrorCode::is_leadership) => {}
-                    Err(error) => return Err(error),
+                    result => return result,
                 }
                 sleep(LOOK_AGAIN).await;
             }
@@ -148,6 +149,16 @@ impl Client {
             Ok(ProducerId { id, epoch })
         })
         .await
+    }
+
+    /// The topic, if every leader answers for its partitions.
+    async fn look_for(&self, name: &str, session: &Session) -> Result<Topic, Error> {
+        let topic = self.topic(name).await?;
+        let partitions: Vec<i32> = (0..).take(topic.partitions()).collect();
+        let isolation = Isolation::ReadUncommitted;
+        let latest = session.list_offsets(&topic, &partitions, OffsetSpec::Latest, isolation);
+        latest.await?;
+        Ok(topic)
     }
 
     fn check<T>(&self, request: Api, target: &str, answer: admin::Answer<T>) -> Result<T, Error> {

@@ -101,12 +101,6 @@ impl Topic {
         })
     }
 
-    /// Whether every partition has a leader.
-    pub(crate) fn has_leaders(&self) -> bool {
-        let view = self.view();
-        view.partitions.iter().all(|one| one.leader.is_some())
-    }
-
     /// What is known may be wrong: the next request asks first.
     pub(crate) fn mark_stale(&self) {
         self.0.stale.store(true, Relaxed);
