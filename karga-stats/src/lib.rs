@@ -9,7 +9,7 @@ mod histogram;
 mod sparse;
 mod stats;
 mod summary;
-mod text;
+pub mod text;
 mod timeline;
 mod verdict;
 

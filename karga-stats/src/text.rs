@@ -1,9 +1,9 @@
-//! Figures as a person reads them, for the verdict's reason.
+//! Figures as a person reads them, shared with the reporters.
 
 use std::time::Duration;
 
 /// Thousands apart: "1,203".
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -16,7 +16,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A share with one decimal: "2.4 %".
-pub(crate) fn percent(part: u64, whole: u64) -> String {
+pub fn percent(part: u64, whole: u64) -> String {
     let share = if whole == 0 {
         0.0
     } else {
@@ -26,7 +26,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// The shortest exact form in one unit: "10 ms".
-pub(crate) fn duration(value: Duration) -> String {
+pub fn duration(value: Duration) -> String {
     let nanos = value.as_nanos();
     let (unit, divisor) = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)]
         .into_iter()

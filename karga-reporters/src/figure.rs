@@ -1,0 +1,128 @@
+//! Figures in three significant digits, with the unit that suits them.
+
+use std::time::Duration;
+
+pub(crate) use karga_stats::text::{count, percent};
+
+/// "0 ns", "1.21 ms", "36.5 s", "4,210 s"; at most 8 columns up to a year.
+pub(crate) fn duration(value: Duration) -> String {
+    scaled(
+        value.as_nanos() as f64,
+        &[(1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")],
+    )
+}
+
+/// Decimal units: "512 B", "9.12 MB".
+pub(crate) fn bytes(value: f64) -> String {
+    scaled(
+        value,
+        &[
+            (1.0, "B"),
+            (1e3, "kB"),
+            (1e6, "MB"),
+            (1e9, "GB"),
+            (1e12, "TB"),
+        ],
+    )
+}
+
+/// A rate without its unit: "0", "12.3", "998", "1,203", "1.21M" from ten
+/// million.
+pub(crate) fn rate(value: f64) -> String {
+    if value < 999.5 {
+        digits(value)
+    } else if value < 1e7 {
+        count(value.round() as u64)
+    } else {
+        let (scale, letter) = if value < 1e9 { (1e6, "M") } else { (1e9, "G") };
+        format!("{}{letter}", digits(value / scale))
+    }
+}
+
+/// A count in at most 6 columns: "0", "9,999", "12.3k", "4.56M".
+#[cfg(feature = "progress")]
+pub(crate) fn short(value: u64) -> String {
+    if value < 10_000 {
+        return count(value);
+    }
+    let value = value as f64;
+    let units = [(1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")];
+    let (scale, letter) = units
+        .into_iter()
+        .find(|(scale, _)| value / scale < 999.5)
+        .unwrap_or((1e15, "P"));
+    format!("{}{letter}", digits(value / scale))
+}
+
+/// The value in the largest of the units (least first) in which it is at least
+/// 1 when rounded.
+fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+    let next = |at: usize| {
+        units
+            .get(at + 1)
+            .is_some_and(|(scale, _)| value / scale >= 0.9995)
+    };
+    let mut at = 0;
+    while next(at) {
+        at += 1;
+    }
+    let (scale, unit) = units[at];
+    if scale == 1.0 {
+        // There is no half nanosecond and no half byte.
+        return format!("{} {unit}", count(value.round() as u64));
+    }
+    format!("{} {unit}", digits(value / scale))
+}
+
+/// Three significant digits, the whole number from 1,000 on; zero is "0".
+fn digits(value: f64) -> String {
+    match value {
+        v if v == 0.0 => "0".to_owned(),
+        v if v < 0.000_5 => "<0.001".to_owned(),
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v if v < 999.5 => format!("{v:.0}"),
+        v => count(v.round() as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        let cases = [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (999_600, "1.00 ms"),
+            (1_214_000, "1.21 ms"),
+            (65_432_000_000, "65.4 s"),
+            (4_210_400_000_000, "4,210 s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(duration(Duration::from_nanos(nanos)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_and_rates_have_three_digits() {
+        assert_eq!(bytes(512.0), "512 B");
+        assert_eq!(bytes(9_123_456.0), "9.12 MB");
+        let rates = [0.0, 0.0001, 0.5, 12.34, 998.3, 1_203.4, 12_345_678.0, 2e9].map(rate);
+        assert_eq!(
+            rates,
+            [
+                "0", "<0.001", "0.50", "12.3", "998", "1,203", "12.3M", "2.00G"
+            ]
+        );
+    }
+
+    #[cfg(feature = "progress")]
+    #[test]
+    fn short_counts_fit_six_columns() {
+        let texts = [0, 9_999, 12_345, 999_600, 4_561_000, u64::MAX].map(short);
+        assert_eq!(texts, ["0", "9,999", "12.3k", "1.00M", "4.56M", "18,447P"]);
+    }
+}

@@ -1,0 +1,119 @@
+mod render;
+
+use std::{
+    env, fmt,
+    io::{self, IsTerminal, Write},
+    sync::Mutex,
+};
+
+use karga_core::Reporter;
+use karga_stats::Summary;
+
+/// Prints a [`Summary`] for people: what went wrong on top, then the figures of
+/// each scenario, in at most 80 columns.
+///
+/// ```
+/// use karga_core::{Account, Report, Run};
+/// use karga_reporters::StdoutReporter;
+/// use karga_stats::{HistogramAggregate, Summary};
+///
+/// let nothing = Run::new("ping", HistogramAggregate::default(), Account::default(),
+///     std::time::Duration::ZERO);
+/// let text = StdoutReporter::render(&Summary::derive(&nothing));
+/// assert!(text.starts_with("FAILED  ping"));
+/// ```
+#[must_use = "a reporter does nothing until it is given a report"]
+#[derive(Default)]
+pub struct StdoutReporter {
+    color: Color,
+    /// Standard output if there is none.
+    writer: Option<Mutex<Box<dyn Write + Send>>>,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Color {
+    /// On a terminal, unless the environment variable `NO_COLOR` is set. A
+    /// writer of one's own is taken for no terminal. The default.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl fmt::Debug for StdoutReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StdoutReporter")
+            .field("color", &self.color)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdoutReporter {
+    /// Prints to `writer` instead of standard output.
+    pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
+        Self {
+            color: Color::default(),
+            writer: Some(Mutex::new(Box::new(writer))),
+        }
+    }
+
+    /// When to use colour. Default: [`Color::Auto`].
+    pub fn color(mut self, color: Color) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// The text, without colour.
+    pub fn render(summary: &Summary) -> String {
+        render::render(summary, false)
+    }
+
+    fn colored(&self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let asked_not_to = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                self.writer.is_none() && !asked_not_to && io::stdout().is_terminal()
+            }
+        }
+    }
+}
+
+impl Reporter<Summary> for StdoutReporter {
+    type Error = StdoutReporterError;
+
+    async fn report(&self, summary: &Summary) -> Result<(), Self::Error> {
+        let text = render::render(summary, self.colored());
+        let written = match &self.writer {
+            None => put(&mut io::stdout().lock(), &text),
+            Some(writer) => {
+                // A writer that panicked under the lock is still a writer.
+                let mut writer = writer
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                put(&mut *writer, &text)
+            }
+        };
+        written.map_err(|source| StdoutReporterError { source })
+    }
+}
+
+fn put(writer: &mut dyn Write, text: &str) -> io::Result<()> {
+    writer.write_all(text.as_bytes())?;
+    writer.flush()
+}
+
+/// The summary could not be printed, for example because the pipe that it went
+/// to was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the summary could not be printed")]
+#[non_exhaustive]
+pub struct StdoutReporterError {
+    /// What the system said.
+    source: io::Error,
+}
