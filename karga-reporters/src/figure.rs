@@ -77,7 +77,7 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
 /// Three significant digits, the whole number from 1,000 on; zero is "0".
 fn digits(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v < 0.000_5 => "<0.001".to_owned(),
         v if v < 9.995 => format!("{v:.2}"),
         v if v < 99.95 => format!("{v:.1}"),
