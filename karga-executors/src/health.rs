@@ -1,0 +1,119 @@
+//! What the generator knows of itself.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::RuntimeMetrics;
+
+/// An arrival that starts later than this is late: ten ticks of tokio's timer,
+/// and less than what people notice.
+pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
+
+/// Iterations whose action waits for something. An action that is done at its
+/// first poll never counts, which keeps the hot path free of shared writes.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    now: AtomicU64,
+    peak: AtomicU64,
+    /// When all workers were in flight for the last time, in nanoseconds since
+    /// t0, and one more; zero for never.
+    full_until: AtomicU64,
+}
+
+impl InFlight {
+    pub(crate) fn enter(&self) {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        if now > self.peak.load(Ordering::Relaxed) {
+            self.peak.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves after an iteration that ended at `end`.
+    pub(crate) fn leave(&self, end: Duration, workers: u64) {
+        if self.now.fetch_sub(1, Ordering::Relaxed) == workers {
+            let end = u64::try_from(end.as_nanos()).unwrap_or(u64::MAX);
+            self.full_until
+                .fetch_max(end.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves without an end: the iteration was cut off.
+    pub(crate) fn abandon(&self) {
+        self.now.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Whether all workers were in flight at `due` or at some time since: then
+    /// an arrival that was due and not yet claimed had to wait for the target.
+    pub(crate) fn was_full_since(&self, due: Duration) -> bool {
+        u128::from(self.full_until.load(Ordering::Relaxed)) > due.as_nanos()
+    }
+}
+
+/// CPU and busy time from a moment on; measured on the real clock.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    metrics: RuntimeMetrics,
+    since: Instant,
+    busy: Option<Duration>,
+    cpu: Option<Duration>,
+}
+
+impl Usage {
+    pub(crate) fn begin() -> Self {
+        let metrics = tokio::runtime::Handle::current().metrics();
+        Self {
+            since: Instant::now(),
+            busy: busy(&metrics),
+            cpu: process_cpu(),
+            metrics,
+        }
+    }
+
+    /// The share of the time in which the runtime's threads were busy, from 0
+    /// to 1, over all of them.
+    pub(crate) fn busy(&self) -> Option<f64> {
+        let busy = busy(&self.metrics)?.saturating_sub(self.busy?);
+        let elapsed = self.since.elapsed().as_secs_f64();
+        let threads = self.metrics.num_workers() as f64;
+        (elapsed > 0.0).then(|| (busy.as_secs_f64() / elapsed / threads).min(1.0))
+    }
+
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        Some(process_cpu()?.saturating_sub(self.cpu?))
+    }
+}
+
+#[cfg(target_has_atomic = "64")]
+fn busy(metrics: &RuntimeMetrics) -> Option<Duration> {
+    Some(
+        (0..metrics.num_workers())
+            .map(|worker| metrics.worker_total_busy_duration(worker))
+            .sum(),
+    )
+}
+
+#[cfg(not(target_has_atomic = "64"))]
+fn busy(_: &RuntimeMetrics) -> Option<Duration> {
+    None
+}
+
+#[cfg(unix)]
+fn process_cpu() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).ok()
+}
+
+#[cfg(not(unix))]
+fn process_cpu() -> Option<Duration> {
+    None
+}
