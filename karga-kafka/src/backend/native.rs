@@ -118,6 +118,39 @@ impl NativeProducer {
             Err(error) => Err(fault(&error, refused, bytes)),
         }
     }
+
+    /// Sends orders for different partitions together, in ascending order of the partitions.
+    pub(crate) async fn send_group(&self, orders: &[Order<'_>]) -> Vec<Result<Ack, Fault>> {
+        let partitions: Vec<i32> = orders.iter().map(|order| order.partition).collect();
+        let mut bytes = vec![0; orders.len()];
+        let mut refused = None;
+        let mut write = |partition: i32, out: &mut BytesMut| {
+            let place = partitions.partition_point(|one| *one < partition);
+            match encode(&orders[place], self.max_request, out) {
+                Ok(written) => {
+                    bytes[place] = written;
+                    Ok(())
+                }
+                Err(refusal) => {
+                    refused = Some(refusal.class());
+                    Err(refusal)
+                }
+            }
+        };
+        let sent = self
+            .session
+            .produce_group(&self.topic, &partitions, self.acks, &mut write)
+            .await;
+        let results = sent.into_iter().zip(bytes);
+        let results = results.map(|(result, bytes)| match result {
+            Ok(produced) => Ok(Ack {
+                base_offset: (produced.base_offset >= 0).then_some(produced.base_offset),
+                bytes,
+            }),
+            Err(error) => Err(fault(&error, refused, bytes)),
+        });
+        results.collect()
+    }
 }
 
 /// Why a batch was not written.

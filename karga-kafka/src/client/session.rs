@@ -20,6 +20,8 @@ use crate::wire::message::list_offsets::ListOffsets;
 use crate::wire::message::produce::{Produce, Records};
 use crate::wire::versions::Api;
 
+mod group;
+
 /// A way to the leaders of partitions; see [`Client::session`].
 ///
 /// With connections of its own, its requests take turns; a request that is cancelled or late takes

@@ -162,7 +162,7 @@ impl<'a> Aborts<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use bytes::BytesMut;
 
@@ -182,35 +182,23 @@ mod tests {
     }
 
     fn read(bytes: &[u8], position: i64, aborted: &[(i64, i64)]) -> (Reading, Vec<(i64, String)>) {
-        let seen = Mutex::new(Vec::new());
-        let reading = {
-            let seen = &seen;
-            // The hook is 'static in real use; here it borrows.
-            let on_record = move |partition: i32, record: &FetchedRecord<'_>| {
-                assert_eq!(partition, 4);
-                let value = String::from_utf8(record.value().unwrap().to_vec()).unwrap();
-                seen.lock().unwrap().push((record.offset(), value));
-            };
-            let on_record: &(dyn Fn(i32, &FetchedRecord<'_>) + Send + Sync) = &on_record;
-            read_with(bytes, position, aborted, on_record)
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let hook = Arc::clone(&seen);
+        let on_record = move |partition: i32, record: &FetchedRecord<'_>| {
+            assert_eq!(partition, 4);
+            let value = String::from_utf8(record.value().unwrap().to_vec()).unwrap();
+            hook.lock().unwrap().push((record.offset(), value));
         };
-        (reading, seen.into_inner().unwrap())
-    }
-
-    fn read_with<'a>(
-        bytes: &[u8],
-        position: i64,
-        aborted: &'a [(i64, i64)],
-        on_record: &'a (dyn Fn(i32, &FetchedRecord<'_>) + Send + Sync),
-    ) -> Reading {
-        Reader {
+        let reader = Reader {
             partition: 4,
             position,
             aborted,
             decompressor: &mut Decompressor::new(),
-            on_record: Some(on_record),
-        }
-        .read(bytes)
+            on_record: Some(&on_record),
+        };
+        let reading = reader.read(bytes);
+        let seen = seen.lock().unwrap().clone();
+        (reading, seen)
     }
 
     fn values(seen: &[(i64, String)]) -> Vec<&str> {

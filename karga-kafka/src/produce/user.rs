@@ -91,9 +91,18 @@ impl ProduceUser {
     }
 
     async fn send_all(&self, orders: &[Order<'_>], metric: &mut ProduceMetric) {
-        for order in orders {
-            let sent = self.send(order).await;
-            settle(metric, order, sent);
+        match &self.route {
+            Route::Native(native) if orders.len() > 1 => {
+                for (order, sent) in orders.iter().zip(native.send_group(orders).await) {
+                    settle(metric, order, sent);
+                }
+            }
+            _ => {
+                for order in orders {
+                    let sent = self.send(order).await;
+                    settle(metric, order, sent);
+                }
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::error_codes::ErrorCode;
 use crate::wire::cursor::{Cursor, Malformed};
 use crate::wire::versions::{Api, Unsupported, Versions};
 
+pub(crate) mod group;
+
 /// The first version that names the topic by its id.
 const BY_ID: i16 = 13;
 
