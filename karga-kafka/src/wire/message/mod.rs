@@ -192,3 +192,6 @@ fn encode_cold<M: kafka_protocol::protocol::Encodable>(
         .encode(out, version)
         .map_err(|error| RequestError::Value(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;
