@@ -9,17 +9,28 @@ use bytes::BytesMut;
 use karga_kafka::client::{Client, NewTopic, Topic};
 use karga_kafka::config::{ClientConfig, ClientConfigBuilder, Endpoint};
 use karga_kafka::records::{BatchEncoder, BatchSettings, Batches, Decompressor, Record};
+use karga_kafka_testbed::EmbeddedBroker;
 
 /// The broker that `KARGA_KAFKA=host:port` names, or else an embedded one of the test's own.
 pub(crate) struct Broker {
     endpoint: Endpoint,
+    /// Ends when dropped.
+    _embedded: Option<EmbeddedBroker>,
 }
 
 impl Broker {
     pub(crate) async fn start() -> Self {
-        let named = std::env::var("KARGA_KAFKA").expect("KARGA_KAFKA names a broker");
-        let endpoint = named.parse().expect("KARGA_KAFKA is host:port");
-        Self { endpoint }
+        let (named, embedded) = match std::env::var("KARGA_KAFKA") {
+            Ok(named) => (named, None),
+            Err(_) => {
+                let broker = EmbeddedBroker::start().await.expect("a free port");
+                (broker.bootstrap(), Some(broker))
+            }
+        };
+        Self {
+            endpoint: named.parse().expect("KARGA_KAFKA is host:port"),
+            _embedded: embedded,
+        }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -32,7 +43,9 @@ impl Broker {
 
     pub(crate) async fn client(&self) -> Client {
         let config = self.config().build().expect("valid settings");
-        Client::connect(config).await.expect("a broker to connect to")
+        Client::connect(config)
+            .await
+            .expect("a broker to connect to")
     }
 
     /// A topic that nobody else uses, with a client for it.
@@ -59,7 +72,11 @@ pub(crate) fn unique(prefix: &str) -> String {
         .duration_since(std::time::UNIX_EPOCH)
         .expect("a clock after 1970");
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{}-{}-{number}", std::process::id(), now.as_nanos())
+    format!(
+        "{prefix}-{}-{}-{number}",
+        std::process::id(),
+        now.as_nanos()
+    )
 }
 
 /// A batch of one record for each value, with the timestamps 1000, 1001...
