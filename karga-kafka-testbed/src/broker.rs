@@ -135,8 +135,17 @@ impl EmbeddedBroker {
     }
 
     /// The URL of a topic on this broker: `kafka://127.0.0.1:43210/orders`.
+    ///
+    /// The topic is made, with the default number of partitions, if there is none of this name:
+    /// karga's own scenarios never make one unasked. A broker that was told not to
+    /// [create topics](EmbeddedBrokerBuilder::auto_create_topics) by itself makes none here either,
+    /// and neither does one for which `topic` is no valid name; whoever uses the URL is then told.
     #[must_use]
     pub fn url(&self, topic: &str) -> String {
+        if self.shared.settings.auto_create_topics {
+            // It exists already, or the name is refused: see above.
+            let _ = self.create_topic(topic, self.shared.settings.partitions);
+        }
         format!("kafka://{}/{topic}", self.bootstrap())
     }
 

@@ -1,0 +1,177 @@
+//! A staged load test on Kafka: producers and consumers side by side.
+//!
+//! ```sh
+//! cargo run --release --example kafka                 # an embedded broker
+//! cargo run --release --example kafka -- --url kafka://host:9092/orders
+//! ```
+//!
+//! The exit status is 0 only when the run was healthy and nothing failed, 1
+//! when it was not, and 2 when it could not be run at all.
+
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use karga::{
+    kafka::{
+        ErrorCode, Payload, StartOffset,
+        client::{Client, NewTopic},
+        config::Acks,
+    },
+    prelude::*,
+};
+
+const TOPIC: &str = "karga"; // on the embedded broker
+const RAMP: f64 = 0.2; // share of the schedule to ramp up, and again to ramp down
+const FETCH_RATE: f64 = 50.0; // fetches per second at the plateau
+const FETCH_WAIT: Duration = Duration::from_millis(5); // the longest wait for new records
+const DRAIN: Duration = Duration::from_millis(500); // to fetch what was produced last
+
+/// Loads a Kafka topic with producers and consumers side by side: ramp up,
+/// hold, ramp down.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The topic to load, kafka://host:9092[,host2:9092]/topic[?option=value&...]
+    /// [default: a broker embedded in this program]
+    #[arg(long)]
+    url: Option<String>,
+    /// Produce requests per second at the plateau
+    #[arg(long, default_value_t = 1000.0, allow_negative_numbers = true)]
+    rate: f64,
+    /// Seconds that the whole schedule takes, ramps included
+    #[arg(long, default_value_t = 10.0, allow_negative_numbers = true)]
+    seconds: f64,
+    /// Bytes in the value of each record
+    #[arg(long, default_value_t = 100)]
+    size: usize,
+    /// Records in each produce request
+    #[arg(long, default_value_t = 10)]
+    batch: usize,
+    /// Producers: the most produce requests in flight, each on its own connection
+    #[arg(long, default_value_t = 32)]
+    workers: u64,
+    /// Acknowledgements that the broker is asked for: 0, 1 or all
+    /// [default: all, or what the URL says]
+    #[arg(long)]
+    acks: Option<Acks>,
+    /// Make the topic first, with this many partitions, unless it is there
+    #[arg(long, value_name = "PARTITIONS")]
+    create_topic: Option<i32>,
+    /// Also write the summary to this file, as JSON
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// Produce only
+    #[arg(long)]
+    no_fetch: bool,
+}
+
+// One thread for the load; the embedded broker has one of its own.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(summary) if summary.passed() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
+    // What can be refused is refused before any load.
+    let whole = Duration::try_from_secs_f64(args.seconds).map_err(|cause| {
+        format!(
+            "--seconds {}: {cause}; give a positive number",
+            args.seconds
+        )
+    })?;
+    let json = args.json.map(JsonReporter::to_file);
+    if let Some(json) = &json {
+        json.check()?;
+    }
+
+    let mut embedded = None;
+    let url: KafkaUrl = match &args.url {
+        Some(url) => url.parse()?,
+        None => embedded
+            .insert(EmbeddedBroker::start().await?)
+            .url(TOPIC)
+            .parse()?,
+    };
+
+    if let Some(partitions) = args.create_topic {
+        create_topic(&url, partitions).await?;
+    }
+
+    let ramp = whole.mul_f64(RAMP);
+    let hold = whole - 2 * ramp;
+    let progress = Progress::new();
+
+    let mut produce = ProduceScenario::builder(&url)
+        .payload(Payload::random(args.size))
+        .batch(args.batch);
+    if let Some(acks) = args.acks {
+        produce = produce.acks(acks);
+    }
+    let produce = LoadTest::builder()
+        .name("produce")
+        .scenario(produce.build()?)
+        .executor(
+            StageExecutor::builder()
+                .stages([
+                    Stage::new(ramp, args.rate),
+                    Stage::new(hold, args.rate),
+                    Stage::new(ramp, 0.0),
+                ])
+                .workers(args.workers)
+                .build()?,
+        )
+        .observer(progress.clone())
+        .build();
+    let mut suite = Suite::new(format!("kafka {}", url.topic())).with(produce);
+
+    if !args.no_fetch {
+        let fetch = FetchScenario::builder(&url)
+            .start(StartOffset::Latest)
+            .max_wait(FETCH_WAIT)
+            .build()?;
+        let fetch = LoadTest::builder()
+            .name("fetch")
+            .scenario(fetch)
+            .executor(
+                StageExecutor::builder()
+                    .stages([
+                        Stage::new(ramp, FETCH_RATE),
+                        Stage::new(hold + ramp + DRAIN, FETCH_RATE),
+                    ])
+                    .workers(1)
+                    .build()?,
+            )
+            .observer(progress.clone())
+            .build();
+        suite = suite.with(fetch);
+    }
+
+    println!("loading {url}");
+    let summary = suite.run().await?;
+    StdoutReporter::default().report(&summary).await?;
+    if let Some(json) = &json {
+        json.report(&summary).await?;
+    }
+    Ok(summary)
+}
+
+async fn create_topic(url: &KafkaUrl, partitions: i32) -> Result<(), karga::kafka::Error> {
+    let client = Client::connect(url.client_config()).await?;
+    let topic = NewTopic::new(url.topic()).partitions(partitions);
+    match client.create_topic(&topic).await {
+        Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Ok(()),
+        created => created.map(drop),
+    }
+}
