@@ -36,7 +36,7 @@ pub(crate) const NODE_ID: BrokerId = BrokerId(1);
 ///
 /// Produce is offered from 0 on, as Kafka 4 does: librdkafka compresses only for a broker that
 /// does (KAFKA-18659). It does not use what is below 3.
-const SUPPORTED: [(ApiKey, i16, i16); 12] = [
+pub(crate) const SUPPORTED: [(ApiKey, i16, i16); 12] = [
     (ApiKey::Produce, 0, 13),
     (ApiKey::Fetch, 4, 17),
     (ApiKey::ListOffsets, 1, 10),
