@@ -38,7 +38,7 @@ async fn no_client(config: ClientConfig) -> Error {
 }
 
 fn plain(endpoint: Endpoint) -> ClientConfig {
-    config(endpoint).build().unwrap()
+    config(endpoint).build().expect("valid settings")
 }
 
 fn has(text: &str, parts: &[&str]) {
@@ -62,9 +62,11 @@ async fn a_host_that_does_not_exist_is_named() {
 
 /// A port that nobody listens on, and that nobody else gets while it is held.
 fn closed_port() -> (TcpSocket, Endpoint) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap();
+    let socket = TcpSocket::new_v4().expect("a free port");
+    socket
+        .bind("127.0.0.1:0".parse().expect("a free port"))
+        .expect("a free port");
+    let address = socket.local_addr().expect("a free port");
     (socket, endpoint(address))
 }
 
@@ -111,8 +113,8 @@ async fn a_listener_that_never_answers_ends_at_the_connect_deadline() {
 
 /// What answers with `bytes` to whatever comes, and closes.
 async fn stranger(bytes: &'static [u8]) -> Endpoint {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a free port");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             // Read first, so that closing does not throw away what was sent.
@@ -223,8 +225,10 @@ async fn session(server: &Server, deadline: Option<Duration>) -> (Session, Topic
     if let Some(deadline) = deadline {
         config = config.request_timeout(deadline);
     }
-    let client = Client::connect(config.build().unwrap()).await.unwrap();
-    let topic = client.topic("t").await.unwrap();
+    let client = Client::connect(config.build().expect("valid settings"))
+        .await
+        .expect("an answer");
+    let topic = client.topic("t").await.expect("an answer");
     (client.session(), topic)
 }
 

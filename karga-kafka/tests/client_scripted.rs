@@ -32,8 +32,9 @@ fn refuse<const CODE: i16>(request: &Request) -> Reply {
 }
 
 async fn connect(config: ClientConfigBuilder) -> (Client, Session, Topic) {
-    let client = Client::connect(config.build().unwrap()).await.unwrap();
-    let topic = client.topic("t").await.unwrap();
+    let config = config.build().expect("valid settings");
+    let client = Client::connect(config).await.expect("a client");
+    let topic = client.topic("t").await.expect("a topic");
     let session = client.session();
     (client, session, topic)
 }
@@ -305,7 +306,7 @@ async fn a_connection_that_was_closed_while_idle_is_replaced() {
 fn shared(server: &Server, in_flight: usize) -> ClientConfigBuilder {
     config(server.endpoint()).connections(Connections::Shared {
         connections: NonZeroUsize::MIN,
-        in_flight: NonZeroUsize::new(in_flight).unwrap(),
+        in_flight: NonZeroUsize::new(in_flight).expect("above zero"),
     })
 }
 

@@ -120,7 +120,7 @@ impl Server {
     pub(crate) async fn replies(replies: impl IntoIterator<Item = fn(&Request) -> Reply>) -> Self {
         let replies = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
         Self::start(move |request| {
-            let next = replies.lock().unwrap().pop_front();
+            let next = replies.lock().expect("no thread has panicked").pop_front();
             next.expect("a reply for each request")(request)
         })
         .await
@@ -157,7 +157,7 @@ impl Server {
 
     /// The produce requests that came in.
     pub(crate) fn produced(&self) -> Vec<Request> {
-        let log = self.log.lock().unwrap();
+        let log = self.log.lock().expect("no thread has panicked");
         let produced = |request: &&Request| request.api == ApiKey::Produce;
         log.iter().filter(produced).cloned().collect()
     }
@@ -233,7 +233,9 @@ async fn serve<F>(
             correlation: header.expect("a header").correlation_id,
             body: frame,
         };
-        seen.lock().unwrap().push(request.clone());
+        seen.lock()
+            .expect("no thread has panicked")
+            .push(request.clone());
         let (bytes, last) = match script(&request, address) {
             Reply::Bytes(bytes) => (bytes, false),
             Reply::Last(bytes) => (bytes, true),
