@@ -1,5 +1,10 @@
 //! Settings that make no sense are refused, each with its own message.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
 mod support;
 
 use std::time::Duration;

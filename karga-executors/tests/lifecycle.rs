@@ -1,5 +1,10 @@
 //! Setup, connecting, teardown, and dropping the run's future.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
 mod support;
 
 use std::{error::Error as _, fmt, time::Duration};

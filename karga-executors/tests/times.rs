@@ -1,5 +1,10 @@
 //! When iterations happen and what the observer sees, exactly.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
 mod support;
 
 use std::{

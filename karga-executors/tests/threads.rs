@@ -1,0 +1,219 @@
+//! The same promises on several threads and the real clock: no time is
+//! asserted, only what must be true whenever things happen.
+
+mod support;
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use karga_core::{Arrivals, Executor, Observer, Snapshot, StopReason};
+use karga_executors::{OverloadPolicy, Precision};
+use support::{BreakAt, Counter, Plain, Times, does, flat, ms, run, run_with, secs, sure};
+
+/// Far more than the machine can do, so that no worker ever waits.
+const HOT: f64 = 1e8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hot_workers_hear_of_a_stop_and_leave_room_for_the_observer() {
+    let begun = Counter::default();
+    for round in 0..20 {
+        let count = begun.clone();
+        let before = begun.get();
+        let action = does(move |_| {
+            count.add();
+            async {}
+        });
+        let executor = flat(HOT, secs(3600))
+            .interval(ms(1))
+            .workers(8)
+            .build()
+            .unwrap();
+        let handle = executor.handle();
+        // Stopped by an observer, and by a handle when enough was done.
+        let run = if round % 2 == 0 {
+            sure(run_with(&executor, &action, Plain(0), &mut BreakAt(3)).await)
+        } else {
+            let mut stop = When(5_000, handle);
+            sure(run_with(&executor, &action, Plain(0), &mut stop).await)
+        };
+        assert_ne!(run.stop, StopReason::Completed);
+        assert_eq!(run.aggregate.0, run.account.completed);
+        assert_eq!(begun.get() - before, run.account.completed);
+        assert!(run.account.interrupted > 0, "{:?}", run.account);
+        // No worker ever waited for the target.
+        assert_eq!(run.generator.late_with_all_busy, 0);
+    }
+}
+
+/// Stops by the handle when so many are completed.
+struct When(u64, karga_executors::Handle);
+
+impl<A> Observer<A> for When {
+    fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+        if snapshot.account.completed >= self.0 {
+            self.1.stop();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_balance_whenever_the_stop_comes() {
+    // Waiting, dropping, panicking and running workers are all caught in some
+    // round; `run_with` checks the account of each.
+    for round in 0..40_u64 {
+        let action = does(move |iteration| async move {
+            match iteration.index % 7 {
+                0 => tokio::task::yield_now().await,
+                1 => tokio::time::sleep(Duration::from_micros(iteration.index % 3000)).await,
+                2 if iteration.index % 1001 == 2 => std::panic::resume_unwind(Box::new("quiet")),
+                _ => {}
+            }
+        });
+        let mut settings = flat(40_000.0, secs(3600))
+            .graceful_stop(ms(round % 3))
+            .workers(32);
+        if round % 4 == 0 {
+            settings = settings.overload(OverloadPolicy::Drop { max_lag: ms(1) });
+        }
+        if round % 5 == 0 {
+            settings = settings.arrivals(Arrivals::Poisson { seed: round });
+        }
+        if round % 2 == 0 {
+            settings = settings.precision(Precision::Fine);
+        }
+        let executor = settings.build().unwrap();
+        let handle = executor.handle();
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_micros(1000 + 777 * round));
+            handle.stop();
+        });
+        let run = sure(run_with(&executor, &action, Times::default(), &mut ()).await);
+        stopper.join().unwrap();
+        assert_eq!(run.aggregate.samples.len() as u64, run.account.completed);
+        assert!(
+            run.aggregate
+                .samples
+                .iter()
+                .all(|s| s.start >= s.iteration.due)
+        );
+        let mut indexes: Vec<u64> = run
+            .aggregate
+            .samples
+            .iter()
+            .map(|s| s.iteration.index)
+            .collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        assert_eq!(
+            indexes.len() as u64,
+            run.account.completed,
+            "none happened twice"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fine_timer_is_never_early() {
+    for arrivals in [Arrivals::Uniform, Arrivals::Poisson { seed: 1 }] {
+        let settings = flat(5_000.0, ms(300))
+            .precision(Precision::Fine)
+            .arrivals(arrivals);
+        let run = sure(run(settings, &does(|_| async {}), Times::default()).await);
+        assert_eq!(run.account.completed, run.account.planned);
+        assert_eq!(run.warnings, [""; 0]);
+        assert!(
+            run.aggregate
+                .samples
+                .iter()
+                .all(|s| s.start >= s.iteration.due)
+        );
+    }
+}
+
+#[test]
+fn a_current_thread_runtime_serves() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let result = runtime.block_on(run(flat(1000.0, ms(200)), &does(|_| async {}), Plain(0)));
+    let run = sure(result);
+    assert_eq!(
+        (run.account.planned, run.account.completed, run.aggregate.0),
+        (200, 200, 200)
+    );
+    let busy = run.generator.busy.expect("tokio says how busy it is");
+    assert!((0.0..=1.0).contains(&busy));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_the_future_ends_hot_workers() {
+    let running = Arc::new(AtomicBool::new(false));
+    let alive = Counter::default();
+    let scenario = Alive {
+        running: Arc::clone(&running),
+        alive: alive.clone(),
+    };
+    let executor = flat(HOT, secs(3600)).workers(4).build().unwrap();
+    let run = tokio::spawn(async move {
+        executor
+            .execute(&scenario, Plain(0), &mut ())
+            .await
+            .map(drop)
+    });
+    while !running.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    run.abort();
+    assert!(run.await.unwrap_err().is_cancelled());
+    // No worker outlives the run by more than its turn.
+    while alive.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Counts the users that exist.
+struct Alive {
+    running: Arc<AtomicBool>,
+    alive: Counter,
+}
+
+struct User {
+    running: Arc<AtomicBool>,
+    alive: Counter,
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.alive.sub();
+    }
+}
+
+impl karga_core::Action for User {
+    type Metric = ();
+    async fn call(&self, _: karga_core::Iteration) {
+        self.running.store(true, Ordering::SeqCst);
+    }
+}
+
+impl karga_core::Scenario for Alive {
+    type Action = User;
+    type Error = std::convert::Infallible;
+    fn name(&self) -> &str {
+        "alive"
+    }
+    async fn connect(&self, _: u64) -> Result<User, Self::Error> {
+        self.alive.add();
+        Ok(User {
+            running: Arc::clone(&self.running),
+            alive: self.alive.clone(),
+        })
+    }
+}
