@@ -19,6 +19,8 @@ pub use backend::{
     error::{BuildError, SetupError},
     target::IntoKafkaUrl,
 };
+#[cfg(feature = "rskafka")]
+pub use backend::rskafka::RskafkaError;
 pub use error::{Error, Tried};
 pub use error_codes::ErrorCode;
 pub use fetch::{FetchMetric, FetchScenario, FetchScenarioBuilder, FetchUser, StartOffset};

@@ -116,7 +116,6 @@ impl Target {
 macro_rules! target_setters {
     () => {
         /// The name of the scenario in every report.
-        #[must_use]
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.name = name.into();
             self
@@ -124,14 +123,12 @@ macro_rules! target_setters {
 
         /// The name that the broker logs and applies quotas to; 1 to 32767 bytes. Default: the
         /// URL's, or `karga`.
-        #[must_use]
         pub fn client_id(mut self, id: impl Into<String>) -> Self {
             self.target.client_id = Some(id.into());
             self
         }
 
         /// The deadline for reaching one broker, above zero. Default: the URL's, or 5 s.
-        #[must_use]
         pub const fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.target.connect_timeout = Some(timeout);
             self
@@ -139,21 +136,18 @@ macro_rules! target_setters {
 
         /// The deadline of one request with everything it needs: its turn on a shared connection,
         /// connecting again, new metadata, retries. Above zero. Default: the URL's, or 10 s.
-        #[must_use]
         pub const fn request_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.target.request_timeout = Some(timeout);
             self
         }
 
         /// What is sent again. Default: the URL's, or nothing. Every retry is counted.
-        #[must_use]
         pub const fn retry(mut self, policy: crate::client::RetryPolicy) -> Self {
             self.target.retry = Some(policy);
             self
         }
 
         /// Which client carries the load. Default: the URL's, or this crate's own.
-        #[must_use]
         pub const fn backend(mut self, backend: crate::config::Backend) -> Self {
             self.target.backend = Some(backend);
             self

@@ -163,7 +163,7 @@ impl FetchScenarioBuilder {
             .build()?;
         if backend == Backend::Rskafka {
             #[cfg(feature = "rskafka")]
-            crate::backend::rskafka::check_fetch(&config, &settings)?;
+            crate::backend::rskafka::check_fetch(&config, self.on_record.is_some())?;
         }
         let plan = Plan {
             settings,

@@ -181,7 +181,7 @@ impl Scenario for FetchScenario {
                 crate::backend::rskafka::RskafkaFetcher::connect(
                     &self.config,
                     &self.place,
-                    cluster.topic.partitions(),
+                    shares.partitions(),
                 )
                 .await?,
             ),

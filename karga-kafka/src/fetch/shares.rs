@@ -66,6 +66,13 @@ impl Shares {
         self.lock().slots.len()
     }
 
+    /// Every partition.
+    #[cfg(feature = "rskafka")]
+    pub(crate) fn partitions(&self) -> Vec<i32> {
+        let state = self.lock();
+        state.slots.iter().map(|slot| slot.partition).collect()
+    }
+
     /// High watermark less position, over all partitions.
     pub(crate) fn lag(&self) -> u64 {
         self.lock().lag

@@ -80,7 +80,8 @@ impl FetchUser {
             Route::Native => self.fetch_claimed(&mut claim, &mut metric).await,
             #[cfg(feature = "rskafka")]
             Route::Rskafka(rskafka) => {
-                rskafka.fetch(&self.plan, &mut claim, &mut metric).await;
+                self.fetch_by_rskafka(rskafka, &mut claim, &mut metric)
+                    .await;
             }
         }
         drop(claim);
@@ -113,6 +114,36 @@ impl FetchUser {
                 self.reset(&all, claim, metric).await;
             }
             Err(error) => note(metric, &error),
+        }
+    }
+
+    #[cfg(feature = "rskafka")]
+    async fn fetch_by_rskafka(
+        &self,
+        rskafka: &crate::backend::rskafka::RskafkaFetcher,
+        claim: &mut Claim<'_>,
+        metric: &mut FetchMetric,
+    ) {
+        let slots: Vec<_> = claim.slots().collect();
+        for slot in slots {
+            let settings = &self.plan.settings;
+            let fetched = rskafka.fetch(slot.partition, slot.position, settings).await;
+            match fetched {
+                Ok((records, high_watermark)) => {
+                    metric.messages += records.len() as u64;
+                    let sizes = records.iter().map(|one| one.record.approximate_size());
+                    metric.bytes_received += sizes.sum::<usize>() as u64;
+                    let next = records.last().map_or(slot.position, |last| last.offset + 1);
+                    claim.update(slot.partition, |slot| {
+                        slot.position = next;
+                        slot.high_watermark = high_watermark.max(next);
+                    });
+                }
+                Err(fault) if fault.class == ErrorCode::OFFSET_OUT_OF_RANGE.name() => {
+                    self.reset(&[slot.partition], claim, metric).await;
+                }
+                Err(fault) => metric.fault(fault.outcome, fault.class),
+            }
         }
     }
 

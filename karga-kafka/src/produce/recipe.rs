@@ -137,6 +137,12 @@ impl Recipe {
         writer.finish()
     }
 
+    /// Makes the record of one seat on a desk.
+    #[cfg(feature = "rskafka")]
+    pub(crate) fn make_at<'a>(&'a self, desk: &'a mut Desk, seat: RecordSeat) -> MadeRecord<'a> {
+        self.make(seat, &mut desk.key, &mut desk.value)
+    }
+
     /// Makes the record of one seat.
     #[inline]
     pub(crate) fn make<'a>(
