@@ -44,16 +44,34 @@ pub(crate) struct Bounded<T> {
     /// Sorted by name, at most `limit`.
     entries: Vec<(Cow<'static, str>, T)>,
     other: Option<T>,
-    last: Option<Last>,
+    known: [Known; KNOWN],
 }
 
-/// Where the static name that was looked up last stands. Comparing an address
+/// How many static names are remembered by their address; a power of two.
+const KNOWN: usize = 8;
+
+/// Where a static name stands that was looked up before. Comparing an address
 /// and a length is all that a lookup costs in the usual case.
 #[derive(Debug, Clone, Copy)]
-struct Last {
+struct Known {
     address: usize,
     len: usize,
     place: usize,
+}
+
+impl Known {
+    /// No string has the address 0.
+    const NONE: Self = Self {
+        address: 0,
+        len: 0,
+        place: 0,
+    };
+
+    /// Neighbouring strings differ in the lower bits of their addresses.
+    #[inline]
+    const fn seat(address: usize) -> usize {
+        (address ^ (address >> 3) ^ (address >> 6)) % KNOWN
+    }
 }
 
 impl<T: Add> Bounded<T> {
@@ -62,18 +80,19 @@ impl<T: Add> Bounded<T> {
             limit,
             entries: Vec::new(),
             other: None,
-            last: None,
+            known: [Known::NONE; KNOWN],
         }
     }
 
     /// The value that counts for this name; a new one is made if it has none.
     #[inline]
     pub(crate) fn entry(&mut self, name: &Cow<'static, str>, make: impl FnOnce() -> T) -> &mut T {
-        if let (Some(last), Cow::Borrowed(name)) = (self.last, name)
-            && last.address == name.as_ptr().addr()
-            && last.len == name.len()
-        {
-            return &mut self.entries[last.place].1;
+        if let Cow::Borrowed(name) = name {
+            let address = name.as_ptr().addr();
+            let known = self.known[Known::seat(address)];
+            if known.address == address && known.len == name.len() {
+                return &mut self.entries[known.place].1;
+            }
         }
         self.find(name, make)
     }
@@ -83,22 +102,22 @@ impl<T: Add> Bounded<T> {
         let Some(place) = self.place(&name) else {
             return self.other.get_or_insert_with(make);
         };
-        // A static string is never changed or freed, so that its address and
-        // length stand for its text.
-        self.last = match &name {
-            Cow::Borrowed(name) => Some(Last {
-                address: name.as_ptr().addr(),
-                len: name.len(),
-                place,
-            }),
-            Cow::Owned(_) => None,
-        };
         if self
             .entries
             .get(place)
             .is_none_or(|(held, _)| *held != name)
         {
-            self.insert(place, name.into_owned().into(), make());
+            self.insert(place, name.clone().into_owned().into(), make());
+        }
+        // A static string is never changed or freed, so that its address and
+        // length stand for its text.
+        if let Cow::Borrowed(name) = name {
+            let address = name.as_ptr().addr();
+            self.known[Known::seat(address)] = Known {
+                address,
+                len: name.len(),
+                place,
+            };
         }
         &mut self.entries[place].1
     }
@@ -125,6 +144,7 @@ impl<T: Add> Bounded<T> {
             self.add_other(last);
         }
         self.entries.insert(place, (name, value));
+        self.forget_places();
     }
 
     /// Adds to the value of this name.
@@ -133,10 +153,7 @@ impl<T: Add> Bounded<T> {
             None => self.add_other(value),
             Some(place) => match self.entries.get_mut(place) {
                 Some((held, mine)) if *held == name => mine.add(value),
-                _ => {
-                    self.last = None;
-                    self.insert(place, name, value);
-                }
+                _ => self.insert(place, name, value),
             },
         }
     }
@@ -151,6 +168,11 @@ impl<T: Add> Bounded<T> {
         }
     }
 
+    /// Must be called whenever a name may stand elsewhere than before.
+    fn forget_places(&mut self) {
+        self.known = [Known::NONE; KNOWN];
+    }
+
     fn add_other(&mut self, value: T) {
         match &mut self.other {
             Some(other) => other.add(value),
@@ -162,7 +184,7 @@ impl<T: Add> Bounded<T> {
     fn shrink(&mut self, limit: usize) {
         self.limit = self.limit.min(limit);
         while self.entries.len() > self.limit {
-            self.last = None;
+            self.forget_places();
             if let Some((_, last)) = self.entries.pop() {
                 self.add_other(last);
             }

@@ -286,15 +286,6 @@ impl Exact {
         self.max = self.max.max(other.max);
         self.sum += other.sum;
     }
-
-    pub(crate) fn record(&mut self, nanos: u64) {
-        self.add(Self {
-            count: 1,
-            min: nanos,
-            max: nanos,
-            sum: u128::from(nanos),
-        });
-    }
 }
 
 #[cold]

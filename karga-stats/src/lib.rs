@@ -1,5 +1,26 @@
 //! Histogram aggregates, the summary report and the generator's verdict for
 //! karga.
+//!
+//! # Concepts
+//!
+//! - A [`HistogramAggregate`] condenses samples while a run goes on: response
+//!   time, service time and lateness as [`Histogram`]s, outcomes, error
+//!   classes, volumes and a timeline, in total and by label, in bounded memory.
+//!   Observers read it at every interval through the same accessors.
+//! - A [`Summary`] is the report that is derived from a finished
+//!   [`Run`](karga_core::Run): a row of figures for each scenario, with a
+//!   stated unit and method, also as JSON (version [`SCHEMA`]).
+//! - A [`Verdict`] says whether those figures are about the target at all, or
+//!   about a generator that could not keep up.
+//!
+//! # Which crate to depend on
+//!
+//! To run load tests: the facade crate `karga`, which re-exports this one. To
+//! write a reporter or an observer that reads these figures: this crate.
+//!
+//! # Features
+//!
+//! - `serde`: `Serialize` and `Deserialize` for the summary.
 
 mod aggregate;
 mod bounded;

@@ -50,11 +50,6 @@ impl Sparse {
             *self = Self::encode(sum(self.pairs(), other.pairs()));
         }
     }
-
-    /// Adds one to one bucket.
-    pub(crate) fn record(&mut self, bucket: usize) {
-        *self = Self::encode(sum(self.pairs(), std::iter::once((bucket, 1))));
-    }
 }
 
 /// Merges two ascending sequences; counts of the same bucket are added.
@@ -117,7 +112,6 @@ mod tests {
         a.merge(Sparse::encode([(0, 4), (5, 3), (LAST, 1)].into_iter()));
         assert!(a.pairs().eq([(0, 4), (1, 1), (5, 5), (9, 1), (LAST, 1)]));
         a.merge(Sparse::default());
-        a.record(5);
-        assert!(a.pairs().eq([(0, 4), (1, 1), (5, 6), (9, 1), (LAST, 1)]));
+        assert!(a.pairs().eq([(0, 4), (1, 1), (5, 5), (9, 1), (LAST, 1)]));
     }
 }

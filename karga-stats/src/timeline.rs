@@ -36,10 +36,10 @@ pub struct Slot {
 /// slots begin at multiples of the width since t0, so that timelines can be
 /// merged in any order.
 ///
-/// Samples come nearly in the order of their ends. So the latest slot is kept
-/// open, with a histogram that is cheap to record into; those before it are
-/// closed and compact. A sample that comes late is added to its closed slot,
-/// which is slower and rare.
+/// Samples come nearly in the order of their ends. So the slot that was used
+/// last is kept open, with a histogram that is cheap to record into, and one
+/// more beside it, as threads take turns where one slot ends and the next
+/// begins. All others are closed and compact.
 #[derive(Debug, Clone)]
 pub(crate) struct Timeline {
     /// The most slots; at least two.
@@ -48,12 +48,18 @@ pub(crate) struct Timeline {
     shift: u32,
     /// The latest second that was seen.
     latest: u64,
-    /// By the slot's number, ascending. May hold a part of the open slot too,
-    /// after a merge.
+    /// By the slot's number, ascending. May hold a part of an open slot too.
     closed: Vec<(u64, Closed)>,
-    /// The number of the open slot.
-    open: Option<u64>,
-    /// What was recorded while it was open.
+    /// The slot that was used last.
+    open: Option<Box<Open>>,
+    /// The one that was used before it.
+    before: Option<Box<Open>>,
+}
+
+/// What was recorded in a slot since it was opened.
+#[derive(Debug, Clone, Default)]
+struct Open {
+    slot: u64,
     counts: Counts,
     response: Histogram,
 }
@@ -80,8 +86,7 @@ impl Timeline {
             latest: 0,
             closed: Vec::new(),
             open: None,
-            counts: Counts::default(),
-            response: Histogram::new(),
+            before: None,
         }
     }
 
@@ -99,74 +104,60 @@ impl Timeline {
         response: (u64, usize),
         outcome: Outcome,
         volume: Volume,
+        lag: Option<u64>,
     ) {
         let second = end.as_secs();
-        if self.open != Some(second >> self.shift) && !self.turn_to(second) {
-            self.record_late(second, response, outcome, volume);
-            return;
-        }
-        self.counts.outcomes.record(outcome);
-        add_volume(&mut self.counts.volume, volume);
-        self.response.record_at(response.0, response.1);
-    }
-
-    /// Notes the lag that a sample said which has just been recorded.
-    pub(crate) fn record_lag(&mut self, end: Duration, lag: u64) {
-        let slot = end.as_secs() >> self.shift;
-        let counts = if self.open == Some(slot) {
-            &mut self.counts
-        } else {
-            &mut self.closed_slot(slot).counts
+        let open = match &mut self.open {
+            Some(open) if open.slot == second >> self.shift => open,
+            _ => self.turn_to(second),
         };
-        counts.highest_lag = counts.highest_lag.max(Some(lag));
+        open.counts.outcomes.record(outcome);
+        add_volume(&mut open.counts.volume, volume);
+        open.counts.highest_lag = open.counts.highest_lag.max(lag);
+        open.response.record_at(response.0, response.1);
     }
 
-    /// Opens the slot of this second, unless it lies before the open one.
+    /// Opens the slot of this second, and closes the one that was used longest
+    /// ago.
     #[cold]
-    fn turn_to(&mut self, second: u64) -> bool {
-        if self.open.is_some_and(|open| second >> self.shift < open) {
-            return false;
-        }
-        self.close();
+    fn turn_to(&mut self, second: u64) -> &mut Open {
         self.reach(second);
-        self.open = Some(second >> self.shift);
-        true
-    }
-
-    #[cold]
-    fn record_late(
-        &mut self,
-        second: u64,
-        response: (u64, usize),
-        outcome: Outcome,
-        volume: Volume,
-    ) {
-        let closed = self.closed_slot(second >> self.shift);
-        closed.counts.outcomes.record(outcome);
-        add_volume(&mut closed.counts.volume, volume);
-        closed.exact.record(response.0);
-        closed.buckets.record(response.1);
-    }
-
-    /// Moves what the open slot holds to the closed ones.
-    fn close(&mut self) {
-        let Some(open) = self.open.take() else {
-            return;
+        let slot = second >> self.shift;
+        std::mem::swap(&mut self.open, &mut self.before);
+        let mut open = match self.open.take() {
+            Some(open) if open.slot == slot => open,
+            Some(mut open) => {
+                self.close(&mut open);
+                open
+            }
+            None => Box::default(),
         };
+        open.slot = slot;
+        self.open.insert(open)
+    }
+
+    /// Moves what an open slot holds to the closed ones; it keeps its memory.
+    fn close(&mut self, open: &mut Open) {
         let closed = Closed {
-            counts: std::mem::take(&mut self.counts),
-            exact: self.response.exact(),
-            buckets: Sparse::of(&self.response),
+            counts: std::mem::take(&mut open.counts),
+            exact: open.response.exact(),
+            buckets: Sparse::of(&open.response),
         };
-        self.response.clear();
-        self.closed_slot(open).merge(closed);
+        open.response.clear();
+        self.closed_slot(open.slot).merge(closed);
+    }
+
+    fn close_all(&mut self) {
+        for mut open in [self.open.take(), self.before.take()].into_iter().flatten() {
+            self.close(&mut open);
+        }
     }
 
     /// Makes the slots as wide as it takes to reach this second.
     fn reach(&mut self, second: u64) {
         self.latest = self.latest.max(second);
         if self.latest >> self.shift >= self.limit {
-            self.close();
+            self.close_all();
         }
         while self.latest >> self.shift >= self.limit {
             self.shift += 1;
@@ -188,7 +179,7 @@ impl Timeline {
         other.limit = self.limit;
         let latest = self.latest.max(other.latest);
         self.reach(latest);
-        other.close();
+        other.close_all();
         other.reach(latest);
         for (slot, closed) in other.closed {
             self.closed_slot(slot).merge(closed);
@@ -206,7 +197,7 @@ impl Timeline {
     /// The slots from t0 to the latest second that was seen; there are none
     /// if nothing was.
     pub(crate) fn every_slot(&self) -> impl Iterator<Item = Slot> + '_ {
-        let is_empty = self.open.is_none() && self.closed.is_empty();
+        let is_empty = self.opened().next().is_none() && self.closed.is_empty();
         let count = if is_empty {
             0
         } else {
@@ -226,13 +217,17 @@ impl Timeline {
         &mut self.closed[place].1
     }
 
+    fn opened(&self) -> impl Iterator<Item = &Open> {
+        self.open.iter().chain(&self.before).map(|open| &**open)
+    }
+
     /// The slots in which something ended, in order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         let mut numbers: Vec<u64> = self.closed.iter().map(|&(slot, _)| slot).collect();
-        if let Some(open) = self.open
-            && let Err(place) = numbers.binary_search(&open)
-        {
-            numbers.insert(place, open);
+        for open in self.opened() {
+            if let Err(place) = numbers.binary_search(&open.slot) {
+                numbers.insert(place, open.slot);
+            }
         }
         numbers.into_iter().map(|slot| self.slot(slot))
     }
@@ -240,9 +235,9 @@ impl Timeline {
     fn slot(&self, slot: u64) -> Slot {
         let mut counts = Counts::default();
         let mut response_time = Histogram::new();
-        if self.open == Some(slot) {
-            counts = self.counts;
-            response_time = self.response.clone();
+        for open in self.opened().filter(|open| open.slot == slot) {
+            counts.merge(open.counts);
+            response_time.merge(open.response.clone());
         }
         if let Ok(place) = self.closed.binary_search_by_key(&slot, |&(held, _)| held) {
             let closed = &self.closed[place].1;
@@ -289,7 +284,7 @@ mod tests {
         let mut timeline = Timeline::new(limit);
         for second in ends {
             let end = Duration::from_secs(second);
-            timeline.record(end, (7, 7), SUCCESS, Volume::new(1, 0, 0));
+            timeline.record(end, (7, 7), SUCCESS, Volume::new(1, 0, 0), None);
         }
         timeline
     }
@@ -332,20 +327,15 @@ mod tests {
     fn a_merged_timeline_can_be_recorded_into() {
         let mut merged = timeline(8, [0, 1]);
         merged.merge(timeline(8, [1, 2, 3]));
-        merged.record(
-            Duration::from_secs(1),
-            (7, 7),
-            SUCCESS,
-            Volume::new(1, 0, 0),
-        );
-        merged.record(
-            Duration::from_secs(2),
-            (7, 7),
-            SUCCESS,
-            Volume::new(1, 0, 0),
-        );
-        merged.record_lag(Duration::from_secs(2), 9);
-        assert_eq!(list(&merged), [(0, 1), (1, 3), (2, 2), (3, 1)]);
+        let mut record = |second, lag| {
+            let end = Duration::from_secs(second);
+            merged.record(end, (7, 7), SUCCESS, Volume::new(1, 0, 0), lag);
+        };
+        record(1, None);
+        record(2, Some(9));
+        record(0, None);
+        record(2, Some(3));
+        assert_eq!(list(&merged), [(0, 2), (1, 3), (2, 3), (3, 1)]);
         let lags: Vec<_> = merged.slots().map(|slot| slot.highest_lag).collect();
         assert_eq!(lags, [None, None, Some(9), None]);
     }

@@ -1,0 +1,134 @@
+//! What it costs to record one sample, beside a bare hdrhistogram record, and
+//! what a snapshot costs.
+//!
+//! `cargo bench -p karga-stats --bench record`
+
+use std::{
+    borrow::Cow,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use karga_core::{Aggregate, Iteration, Merge, Metric, Outcome, Sample, Volume};
+use karga_stats::HistogramAggregate;
+
+/// Samples in one round; they end within ten seconds.
+const SAMPLES: usize = 1 << 20;
+
+/// Contenders take turns; the best of so many rounds counts, since whatever
+/// else the machine does can only add.
+const ROUNDS: usize = 9;
+
+const LABELS: [&str; 5] = ["login", "search", "view", "order", "logout"];
+
+struct Labelled(usize);
+
+impl Metric for Labelled {
+    fn outcome(&self) -> Outcome {
+        Outcome::Success
+    }
+    fn volume(&self) -> Volume {
+        Volume::new(1, 100, 100)
+    }
+    fn label(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(LABELS[self.0 % LABELS.len()]))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a benchmark is printed")]
+fn main() {
+    let plain = samples(|_| ());
+    let labelled = samples(Labelled);
+    let failed = samples(|_| Err::<(), _>("timeout"));
+
+    let mut bare = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3)
+        .expect("invariant: the bounds are valid");
+    let mut best = [f64::INFINITY; 4];
+    for _ in 0..ROUNDS {
+        let round = [
+            per_sample(&plain, |sample| {
+                bare.saturating_record(sample.response_time().as_nanos() as u64);
+            }),
+            aggregated(&plain),
+            aggregated(&labelled),
+            aggregated(&failed),
+        ];
+        for (best, round) in best.iter_mut().zip(round) {
+            *best = best.min(round);
+        }
+    }
+    black_box(&bare);
+
+    println!("one sample, best of {ROUNDS} rounds of {SAMPLES}:");
+    println!("  one bare hdrhistogram record     {:6.1} ns", best[0]);
+    println!("  an unlabelled success, in whole  {:6.1} ns", best[1]);
+    println!("  one of five labels in turn       {:6.1} ns", best[2]);
+    println!("  a failure with a class           {:6.1} ns", best[3]);
+
+    println!("one snapshot of a second with {} samples:", SAMPLES / 10);
+    for (name, samples) in [("unlabelled", None), ("five labels", Some(&labelled))] {
+        let (fork, merge) = snapshot(|fork| match samples {
+            None => plain[..SAMPLES / 10]
+                .iter()
+                .for_each(|sample| fork.record(sample)),
+            Some(samples) => samples[..SAMPLES / 10]
+                .iter()
+                .for_each(|sample| fork.record(sample)),
+        });
+        println!("  {name:<12} fork {fork:6.2} µs, copy and merge twice {merge:7.1} µs");
+    }
+}
+
+/// Samples at even intervals over ten seconds, in the order of their ends,
+/// whose response times spread from 0.2 to 20 ms.
+fn samples<M>(metric: impl Fn(usize) -> M) -> Vec<Sample<M>> {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let sample = |n: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let uniform = (random >> 11) as f64 / (1_u64 << 53) as f64;
+        let service = Duration::from_nanos((200_000.0 * 100_f64.powf(uniform)) as u64);
+        let end = Duration::from_secs(10) * n as u32 / SAMPLES as u32 + Duration::from_millis(25);
+        let start = end - service;
+        let due = start - Duration::from_nanos(random % 100_000);
+        Sample::new(Iteration::new(n as u64, 0, due), start, end, metric(n))
+    };
+    (0..SAMPLES).map(sample).collect()
+}
+
+fn per_sample<M>(samples: &[Sample<M>], mut record: impl FnMut(&Sample<M>)) -> f64 {
+    let start = Instant::now();
+    for sample in samples {
+        record(black_box(sample));
+    }
+    start.elapsed().as_nanos() as f64 / samples.len() as f64
+}
+
+fn aggregated<M: Metric>(samples: &[Sample<M>]) -> f64 {
+    let mut aggregate = HistogramAggregate::default();
+    let cost = per_sample(samples, |sample| aggregate.record(sample));
+    black_box(&aggregate);
+    cost
+}
+
+/// Microseconds for a fork, and for what an executor does with it at the end
+/// of an interval: merge it into the interval, copy that, merge the copy into
+/// the total.
+fn snapshot(fill: impl Fn(&mut HistogramAggregate)) -> (f64, f64) {
+    let mut total = HistogramAggregate::default();
+    let (mut fork, mut merge) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let mut shard = black_box(&total).fork();
+        fork = fork.min(start.elapsed());
+        fill(&mut shard);
+        let start = Instant::now();
+        let mut interval = total.fork();
+        interval.merge(shard);
+        total.merge(interval.clone());
+        merge = merge.min(start.elapsed());
+        black_box(&interval);
+    }
+    (fork.as_secs_f64() * 1e6, merge.as_secs_f64() * 1e6)
+}

@@ -1,0 +1,298 @@
+//! Merging is associative and commutative, and a merged aggregate is the one
+//! that would have recorded every sample.
+
+use std::{borrow::Cow, time::Duration};
+
+use karga_core::{
+    Aggregate, Count, Iteration, Merge, Metric, Outcome, Panicked, Sample, Step, Volume,
+};
+use karga_stats::{Histogram, HistogramAggregate, Lag, Outcomes, Slot, Stats};
+use proptest::{collection::vec, prelude::*};
+
+/// A metric that has everything that a metric can have.
+#[derive(Debug, Clone)]
+struct Everything {
+    outcome: Outcome,
+    class: Option<Cow<'static, str>>,
+    label: Option<Cow<'static, str>>,
+    steps: Vec<Step>,
+    counts: Vec<Count>,
+    lag: Option<u64>,
+    volume: Volume,
+}
+
+impl Metric for Everything {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+    fn volume(&self) -> Volume {
+        self.volume
+    }
+    fn error_class(&self) -> Option<Cow<'static, str>> {
+        self.class.clone()
+    }
+    fn label(&self) -> Option<Cow<'static, str>> {
+        self.label.clone()
+    }
+    fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+    fn counts(&self) -> &[Count] {
+        &self.counts
+    }
+    fn lag(&self) -> Option<u64> {
+        self.lag
+    }
+}
+
+/// More names than are kept, in both forms, and the one that stands for all
+/// others.
+fn name() -> impl Strategy<Value = Cow<'static, str>> {
+    const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "other"];
+    (0..NAMES.len(), any::<bool>()).prop_map(|(n, owned)| {
+        if owned {
+            Cow::Owned(NAMES[n].to_owned())
+        } else {
+            Cow::Borrowed(NAMES[n])
+        }
+    })
+}
+
+fn nanos() -> impl Strategy<Value = Duration> {
+    // Every order of magnitude, some beyond the histogram's range.
+    (0_u32..45, any::<u64>()).prop_map(|(bits, n)| Duration::from_nanos(n % (1 << bits)))
+}
+
+fn metric() -> impl Strategy<Value = Everything> {
+    let outcome = prop_oneof![
+        4 => Just(Outcome::Success),
+        1 => Just(Outcome::Failure),
+        1 => Just(Outcome::Unknown),
+    ];
+    let count = (0_usize..4, 0_u64..5).prop_map(|(n, count)| {
+        Count::new(
+            ["retries", "reconnects", "throttled", "redirects"][n],
+            count,
+        )
+    });
+    (
+        outcome,
+        proptest::option::of(name()),
+        proptest::option::of(name()),
+        vec(
+            (name(), nanos()).prop_map(|(name, took)| Step::new(name, took)),
+            0..3,
+        ),
+        vec(count, 0..3),
+        proptest::option::of(0_u64..100),
+        (0_u64..10, any::<u64>(), 0_u64..10).prop_map(|(m, s, r)| Volume::new(m, s, r)),
+    )
+        .prop_map(
+            |(outcome, class, label, steps, counts, lag, volume)| Everything {
+                outcome,
+                class,
+                label,
+                steps,
+                counts,
+                lag,
+                volume,
+            },
+        )
+}
+
+fn sample() -> impl Strategy<Value = Sample<Everything>> {
+    // Ends within a few seconds, within some hours, or anywhere.
+    let end = prop_oneof![
+        6 => (0_u64..5_000).prop_map(Duration::from_millis),
+        2 => (0_u64..20_000).prop_map(Duration::from_secs),
+        1 => any::<Duration>(),
+    ];
+    (end, nanos(), nanos(), metric()).prop_map(|(end, service, late, metric)| {
+        let start = end.saturating_sub(service);
+        let due = start.saturating_sub(late);
+        Sample::new(Iteration::new(0, 0, due), start, end, metric)
+    })
+}
+
+fn small() -> HistogramAggregate {
+    HistogramAggregate::builder()
+        .labels(3)
+        .error_classes(2)
+        .counts(2)
+        .steps(3)
+        .timeline_slots(8)
+        .build()
+        .expect("the limits are valid")
+}
+
+/// Everything that an aggregate answers.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    total: Part,
+    labels: Vec<(String, Part)>,
+    steps: Vec<(String, Histogram)>,
+    timeline: Vec<Slot>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Part {
+    times: [Histogram; 3],
+    outcomes: Outcomes,
+    volume: Volume,
+    lag: Option<Lag>,
+    errors: Vec<(String, u64)>,
+    counts: Vec<(String, u64)>,
+}
+
+fn part(stats: &Stats) -> Part {
+    let owned = |(name, count): (&str, u64)| (name.to_owned(), count);
+    Part {
+        times: [
+            stats.response_time(),
+            stats.service_time(),
+            stats.lateness(),
+        ]
+        .map(Clone::clone),
+        outcomes: stats.outcomes(),
+        volume: stats.volume(),
+        lag: stats.lag(),
+        errors: stats.errors().map(owned).collect(),
+        counts: stats.counts().map(owned).collect(),
+    }
+}
+
+fn answers(aggregate: &HistogramAggregate) -> Answers {
+    let labels = aggregate
+        .labels()
+        .map(|(name, stats)| (name.to_owned(), part(stats)));
+    let steps = aggregate
+        .steps()
+        .map(|(name, times)| (name.to_owned(), times.clone()));
+    Answers {
+        total: part(aggregate.total()),
+        labels: labels.collect(),
+        steps: steps.collect(),
+        timeline: aggregate.timeline().collect(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn shards_merged_in_any_order_are_one_aggregate(
+        // Each sample goes to one of four shards, in the order it comes.
+        samples in vec((0_usize..4, sample()), 0..60),
+        order in Just([0, 1, 2, 3]).prop_shuffle(),
+        // A shard is taken out and merged whenever a snapshot is due.
+        snapshot_every in 1_usize..40,
+    ) {
+        let mut whole = small();
+        let mut shards = [(); 4].map(|()| whole.fork());
+        let mut total = whole.fork();
+        for (n, (shard, sample)) in samples.iter().enumerate() {
+            whole.record(sample);
+            shards[*shard].record(sample);
+            if n % snapshot_every == 0 {
+                let fresh = total.fork();
+                total.merge(std::mem::replace(&mut shards[*shard], fresh));
+            }
+        }
+        let mut shards = shards.map(Some);
+        // ((total + a) + b) + (c + d)
+        let mut take = |n: usize| shards[order[n]].take().expect("each is taken once");
+        total.merge(take(0));
+        total.merge(take(1));
+        let mut pair = take(2);
+        pair.merge(take(3));
+        pair.merge(total);
+        prop_assert_eq!(answers(&pair), answers(&whole));
+    }
+
+    #[test]
+    fn the_order_of_samples_does_not_matter(
+        (samples, shuffled) in vec(sample(), 0..40)
+            .prop_flat_map(|samples| (Just(samples.clone()), Just(samples).prop_shuffle())),
+    ) {
+        let [mut a, mut b] = [small(), small()];
+        samples.iter().for_each(|sample| a.record(sample));
+        shuffled.iter().for_each(|sample| b.record(sample));
+        prop_assert_eq!(answers(&a), answers(&b));
+    }
+
+    #[test]
+    fn every_part_counts_every_sample(samples in vec(sample(), 0..60)) {
+        let mut aggregate = small();
+        samples.iter().for_each(|sample| aggregate.record(sample));
+        let Answers { total, labels, timeline, .. } = answers(&aggregate);
+        let all = samples.len() as u64;
+        let bad = total.outcomes.failed + total.outcomes.unknown;
+        prop_assert_eq!(total.outcomes.completed(), all);
+        for times in &total.times {
+            prop_assert_eq!(times.count(), all);
+        }
+        prop_assert_eq!(total.errors.iter().map(|(_, count)| count).sum::<u64>(), bad);
+        let labelled = samples.iter().filter(|sample| sample.metric.label.is_some()).count();
+        let rows = labels.iter().map(|(_, part)| part.outcomes.completed());
+        prop_assert_eq!(rows.sum::<u64>(), labelled as u64);
+        prop_assert!(labels.len() <= 3 + 1 && total.errors.len() <= 2 + 1);
+        prop_assert!(timeline.len() <= 8);
+        prop_assert!(timeline.is_sorted_by(|a, b| a.start + a.width <= b.start));
+        let slots = timeline.iter().map(|slot| slot.response_time.count());
+        prop_assert_eq!(slots.sum::<u64>(), all);
+        for slot in &timeline {
+            let here = samples.iter().filter(|sample| {
+                (slot.start.as_secs()..=slot.start.as_secs() + (slot.width.as_secs() - 1))
+                    .contains(&sample.end.as_secs())
+            });
+            prop_assert_eq!(slot.outcomes.completed(), here.count() as u64);
+        }
+    }
+}
+
+#[test]
+fn a_fork_is_empty_and_keeps_the_limits() {
+    let mut aggregate = small();
+    panic_in(&mut aggregate);
+    let fork = aggregate.fork();
+    assert_eq!(answers(&fork), answers(&small()));
+    assert_eq!(format!("{fork:?}"), format!("{:?}", small()));
+}
+
+#[test]
+fn a_copy_is_independent() {
+    let mut aggregate = small();
+    panic_in(&mut aggregate);
+    let copy = aggregate.duplicate().expect("it can be copied");
+    let before = answers(&copy);
+    assert_eq!(before, answers(&aggregate));
+    panic_in(&mut aggregate);
+    assert_eq!(before, answers(&copy));
+}
+
+#[test]
+fn a_panic_is_a_failure_of_its_class() {
+    let mut aggregate = small();
+    panic_in(&mut aggregate);
+    assert_eq!(aggregate.outcomes().failed, 1);
+    assert_eq!(aggregate.errors().collect::<Vec<_>>(), [("panic", 1)]);
+    assert_eq!(aggregate.response_time().max(), Duration::from_millis(30));
+    assert_eq!(
+        aggregate
+            .timeline()
+            .map(|slot| slot.outcomes.failed)
+            .sum::<u64>(),
+        1
+    );
+}
+
+fn panic_in(aggregate: &mut HistogramAggregate) {
+    let ms = Duration::from_millis;
+    let sample = Sample::new(
+        Iteration::new(0, 0, ms(10)),
+        ms(20),
+        ms(40),
+        Panicked::new(),
+    );
+    Aggregate::<Everything>::record_panic(aggregate, &sample);
+}
