@@ -1,0 +1,5 @@
+use karga_core::scenario;
+
+fn main() {
+    scenario("ping", |_iteration| async {});
+}
