@@ -265,6 +265,9 @@ impl ClientConfigBuilder {
 
     /// The deadline for resolving, connecting to and agreeing on versions with one broker. Above
     /// zero. Default: 5 s.
+    ///
+    /// The system's resolver cannot be interrupted: a look-up that is given up goes on in its own
+    /// thread until the resolver's own time is over.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.0.connect_timeout = timeout;
         self

@@ -157,6 +157,9 @@ impl Error {
         match self {
             Self::Broker { code, .. } => code.is_leadership(),
             Self::Connect { .. } | Self::Link { .. } => true,
+            // An answer that is late says nothing about who leads; the next request opens a new
+            // connection, and that will tell.
+            Self::Timeout { phase, .. } => *phase == Phase::Connecting,
             _ => false,
         }
     }

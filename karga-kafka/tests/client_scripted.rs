@@ -12,7 +12,7 @@ use common::{batch, config, write};
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 use karga_core::Outcome;
 use karga_kafka::client::{Client, Counters, RetryPolicy, Session, Topic};
-use karga_kafka::config::{Acks, ClientConfigBuilder, Connections};
+use karga_kafka::config::{Acks, ClientConfigBuilder, Connections, FetchSettings};
 use karga_kafka::records::BatchSettings;
 use karga_kafka::{Error, ErrorCode};
 
@@ -143,7 +143,7 @@ async fn what_may_have_happened_or_cannot_pass_is_never_sent_again() {
 #[tokio::test]
 async fn the_deadline_holds_over_all_retries() {
     let server = Server::start(refuse::<NOT_ENOUGH_REPLICAS>).await;
-    let deadline = Duration::from_millis(100);
+    let deadline = Duration::from_millis(500);
     let config = config(server.endpoint()).request_timeout(deadline);
     let (client, session, topic) = connect(config.retry(quickly(u32::MAX))).await;
     let start = std::time::Instant::now();
@@ -285,6 +285,43 @@ async fn a_leader_that_cannot_be_reached_is_named_and_looked_up_again() {
 }
 
 #[tokio::test]
+async fn a_leader_that_never_answers_is_looked_up_again_after_the_deadline() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hung = silent.local_addr().unwrap();
+    let asked = AtomicUsize::new(0);
+    let server = Server::bare(move |request, address| match request.api {
+        ApiKey::ApiVersions => Reply::Bytes(request.answer(&versions())),
+        ApiKey::Metadata => {
+            // The first two questions are those of the client's start.
+            let leader = if asked.fetch_add(1, SeqCst) < 2 { 2 } else { 1 };
+            Reply::Bytes(request.answer(&metadata(&[(1, address), (2, hung)], Some(leader))))
+        }
+        _ => good(request),
+    })
+    .await;
+    let config = config(server.endpoint()).request_timeout(Duration::from_secs(1));
+    let (client, session, topic) = connect(config).await;
+    let error = produce(&session, &topic).await.unwrap_err();
+    assert_eq!(
+        (&*error.class(), error.outcome()),
+        ("timeout", Outcome::Failure)
+    );
+    assert!(error.to_string().contains("it was connecting"), "{error}");
+    assert_eq!(produce(&session, &topic).await.unwrap(), 41);
+    assert_eq!(events(client.counters()), [0, 0, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_fetch_of_nothing_is_refused() {
+    let server = Server::start(good).await;
+    let (_, session, topic) = connect(config(server.endpoint())).await;
+    let fetched = session.fetch(&topic, &[], &FetchSettings::default()).await;
+    let error = fetched.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("no partition at all"), "{cause}");
+}
+
+#[tokio::test]
 async fn a_connection_that_was_closed_while_idle_is_replaced() {
     let server = Server::start(|request| Reply::Last(request.produced(0, 0))).await;
     let (client, session, topic) = connect(config(server.endpoint())).await;
@@ -313,7 +350,7 @@ fn shared(server: &Server, in_flight: usize) -> ClientConfigBuilder {
 #[tokio::test]
 async fn an_overdue_answer_takes_its_shared_connection_out_of_use() {
     let server = Server::replies([(|_| Reply::Silence) as Script, good]).await;
-    let config = shared(&server, 1).request_timeout(Duration::from_millis(150));
+    let config = shared(&server, 1).request_timeout(Duration::from_secs(1));
     let (client, session, topic) = connect(config).await;
     session.warm_up(&topic).await.unwrap();
     // Both share the one connection; the second has to wait for the first, which is not answered.
@@ -388,7 +425,7 @@ async fn answers_out_of_order_end_a_shared_connection() {
 #[tokio::test]
 async fn no_more_than_the_cap_is_in_flight_on_a_shared_connection() {
     let server = Server::start(|_| Reply::Silence).await;
-    let config = shared(&server, 2).request_timeout(Duration::from_millis(150));
+    let config = shared(&server, 2).request_timeout(Duration::from_secs(1));
     let (_, session, topic) = connect(config).await;
     session.warm_up(&topic).await.unwrap();
     let results = tokio::join!(
@@ -453,7 +490,7 @@ async fn futures_of_the_client_are_send() {
         Acks::All,
         write(batch(BatchSettings::new(), &["x"])),
     ));
-    is_send(&session.fetch(&topic, &[], &karga_kafka::config::FetchSettings::default()));
+    is_send(&session.fetch(&topic, &[], &FetchSettings::default()));
     is_send(&session.warm_up(&topic));
     is_send(&Client::connect(client.config().clone()));
     is_send(&client.delete_topic("t"));

@@ -14,10 +14,10 @@ use crate::config::{Acks, FetchSettings, Isolation};
 use crate::error_codes::ErrorCode;
 use crate::wire::exclusive::Exclusive;
 use crate::wire::link::{Answered, CallError};
-use crate::wire::message::Call;
 use crate::wire::message::fetch::{Fetch, millis};
 use crate::wire::message::list_offsets::ListOffsets;
 use crate::wire::message::produce::{Produce, Records};
+use crate::wire::message::{Call, RequestError};
 use crate::wire::versions::Api;
 
 mod group;
@@ -164,7 +164,10 @@ impl Session {
                 }
             }
         };
-        self.client.within(Api::Produce, progress, work).await
+        noting(
+            topic,
+            self.client.within(Api::Produce, progress, work).await,
+        )
     }
 
     async fn produce_once<W, E>(
@@ -233,7 +236,7 @@ impl Session {
                 }
             }
         };
-        self.client.within(Api::Fetch, progress, work).await
+        noting(topic, self.client.within(Api::Fetch, progress, work).await)
     }
 
     async fn fetch_once(
@@ -244,8 +247,11 @@ impl Session {
         progress: &Progress,
     ) -> Result<Fetched, Error> {
         self.client.refresh_if_stale(topic, progress).await?;
-        let first = positions.first().map_or(0, |first| first.partition);
-        let leader = noting(topic, topic.leader_for(Api::Fetch, first))?;
+        let first = positions.first().ok_or_else(|| Error::Request {
+            request: Api::Fetch,
+            source: RequestError::Value("a fetch of no partition at all".to_owned()),
+        })?;
+        let leader = noting(topic, topic.leader_for(Api::Fetch, first.partition))?;
         let mut call = Fetch {
             topic: topic.name(),
             topic_id: topic.id(),
@@ -308,7 +314,8 @@ impl Session {
                 }
             }
         };
-        self.client.within(Api::ListOffsets, progress, work).await
+        let listed = self.client.within(Api::ListOffsets, progress, work).await;
+        noting(topic, listed)
     }
 
     async fn list_once(

@@ -25,7 +25,7 @@ pub enum RequestError {
     #[error("the broker does not speak this client's protocol versions")]
     Unsupported(#[from] Unsupported),
     /// A value that the protocol cannot carry.
-    #[error("a value does not fit into the protocol: {0}")]
+    #[error("the protocol cannot carry {0}")]
     Value(String),
     /// The caller's own code refused to write the records.
     #[error("the records could not be written")]
