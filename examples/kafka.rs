@@ -130,6 +130,7 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
                     Stage::new(ramp, 0.0),
                 ])
                 .workers(args.workers)
+                .precision(Precision::Fine) // an answer takes less than a tick of the usual timer
                 .build()?,
         )
         .observer(progress.clone())
@@ -151,6 +152,7 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
                         Stage::new(hold + ramp + DRAIN, FETCH_RATE),
                     ])
                     .workers(1)
+                    .precision(Precision::Fine)
                     .build()?,
             )
             .observer(progress.clone())

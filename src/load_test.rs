@@ -135,10 +135,7 @@ impl<S, E, A, O> LoadTestBuilder<S, E, A, O> {
 
     /// What to do: a closure, called once for each iteration and shared by all
     /// users.
-    pub fn action<F, Fut>(
-        self,
-        action: F,
-    ) -> LoadTestBuilder<ActionScenario<ActionFn<F>>, E, A, O>
+    pub fn action<F, Fut>(self, action: F) -> LoadTestBuilder<ActionScenario<ActionFn<F>>, E, A, O>
     where
         F: Fn(Iteration) -> Fut + Send + Sync + 'static,
         Fut: Future + Send,

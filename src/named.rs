@@ -23,10 +23,7 @@ impl<S: Scenario> Scenario for Named<S> {
         self.name.as_deref().unwrap_or_else(|| self.scenario.name())
     }
 
-    fn connect(
-        &self,
-        user: u64,
-    ) -> impl Future<Output = Result<Self::Action, Self::Error>> + Send {
+    fn connect(&self, user: u64) -> impl Future<Output = Result<Self::Action, Self::Error>> + Send {
         self.scenario.connect(user)
     }
 

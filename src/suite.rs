@@ -21,7 +21,8 @@ use tokio::sync::watch;
 use crate::{LoadTest, Named};
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Member = Box<dyn FnOnce(Gate) -> BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>> + Send>;
+type Member =
+    Box<dyn FnOnce(Gate) -> BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>> + Send>;
 
 /// Several load tests, run side by side on one t0.
 ///
@@ -138,7 +139,10 @@ impl Suite {
 /// Polls all members in the caller's task, so that dropping the future drops
 /// every one of them at once. Ends with the first error.
 async fn join(
-    mut members: Vec<(String, BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>)>,
+    mut members: Vec<(
+        String,
+        BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>,
+    )>,
 ) -> Result<Vec<Run<HistogramAggregate>>, SuiteError> {
     let mut runs: Vec<Option<Run<HistogramAggregate>>> = members.iter().map(|_| None).collect();
     poll_fn(|cx| {
@@ -197,7 +201,11 @@ impl<A> Observer<A> for Gate {
                 self.start.send_replace(Some(now));
             }
             // The sender lives in self, so the channel cannot be closed.
-            start.wait_for(Option::is_some).await.ok().and_then(|t0| *t0)
+            start
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|t0| *t0)
         })
     }
 }

@@ -11,12 +11,12 @@ use karga_core::{Observer, Snapshot, StopReason};
 use karga_stats::HistogramAggregate;
 
 use crate::{
-    figure::{duration, rate, short},
+    figure::{count, duration, rate, short},
     wrap,
 };
 
 const WIDTH: usize = 80;
-const NAME: usize = 10;
+const NAME: usize = 9;
 
 /// Shows runs while they happen: elapsed time, offered and achieved rate,
 /// iterations in flight, p99 of the response time in the last interval, what
@@ -154,23 +154,23 @@ fn draw(bar: &ProgressBar, snapshot: &Snapshot<'_, HistogramAggregate>) {
     bar.set_position(millis(snapshot.elapsed).min(length));
 }
 
-/// "produce     4.0/10.0 s  998 of 1,000/s  3 in flight  p99 1.21 ms  0 errors"
+/// "produce   4.0/10.0 s  998 of 1,000/s  3 in flight  p99 1.21 ms  0 errors", and in the end
+/// "produce   10.0/10.0 s  completed: 8,000 of 8,000 arrivals  0 errors".
 fn line(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
     let state = State::of(snapshot);
-    let end = match snapshot.stopped {
-        Some(stop) => format!("  {stop}"),
-        None => String::new(),
+    let (name, time) = (name(snapshot), &state.time);
+    let rest = match snapshot.stopped {
+        Some(stop) => format!(
+            "{stop}: {} of {} arrivals",
+            count(snapshot.account.completed),
+            count(snapshot.account.planned)
+        ),
+        None => format!(
+            "{}  {} in flight  p99 {}",
+            state.rates, state.in_flight, state.p99
+        ),
     };
-    let line = format!(
-        "{} {:>11}  {}  {} in flight  p99 {}  {} errors{}{end}",
-        name(snapshot),
-        state.time,
-        state.rates,
-        state.in_flight,
-        state.p99,
-        state.errors,
-        state.lag
-    );
+    let line = format!("{name}{time:>10}  {rest}  {} errors{}", state.errors, state.lag);
     wrap::cut(&line, WIDTH)
 }
 
