@@ -47,9 +47,10 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(crate) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let _open = Open::new(&shared);
-    if let Err(end) = run(stream, &shared).await {
+    // The stream outlives the counting: a client that sees it closed finds it counted.
+    if let Err(end) = run(&mut stream, &shared).await {
         let broken = match &end {
             End::Io(_) => true,
             End::Frame(error) => matches!(error, FrameError::Io(_)),
@@ -61,7 +62,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn run(mut stream: TcpStream, shared: &Shared) -> Result<(), End> {
+async fn run(stream: &mut TcpStream, shared: &Shared) -> Result<(), End> {
     stream.set_nodelay(true)?;
     let peer = Peer {
         local: stream.local_addr()?,

@@ -63,7 +63,9 @@ pub(super) fn configs(shared: &Shared, request: DescribeConfigsRequest) -> Descr
                     let keys = resource.configuration_keys.as_ref();
                     keys.is_none_or(|keys| keys.contains(&setting.name))
                 });
-                result.with_configs(wanted.collect())
+                result
+                    .with_error_message(None)
+                    .with_configs(wanted.collect())
             }
             Err((error, why)) => result
                 .with_error_code(error.code())
@@ -104,6 +106,7 @@ fn settings(
             .with_value(text(own.unwrap_or(default)))
             .with_config_source(source)
             .with_config_type(LONG)
+            .with_documentation(None)
             .with_read_only(true)
     };
     let retention = config.retention_bytes.map(|bytes| match bytes {

@@ -44,6 +44,7 @@ pub(super) fn create(shared: &Shared, request: CreateTopicsRequest) -> CreateTop
         ) {
             Ok((id, partitions)) => result
                 .with_topic_id(id)
+                .with_error_message(None)
                 .with_num_partitions(partitions)
                 .with_replication_factor(1)
                 .with_configs(Some(Vec::new())),
