@@ -1,5 +1,7 @@
 //! Bad input gives a clear error in time: never a hang, a panic or an empty success.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod common;
 mod support;
 

@@ -1,5 +1,7 @@
 //! Reading a topic: every record once, from where it was asked, with the lag told.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod common;
 mod support;
 

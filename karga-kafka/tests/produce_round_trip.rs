@@ -1,5 +1,7 @@
 //! What is produced is what is read: every payload, key, header, compression and acknowledgement.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod common;
 mod support;
 
@@ -106,20 +108,27 @@ async fn every_compression_and_acknowledgement_keeps_everything() {
 
 #[tokio::test]
 async fn without_acknowledgement_a_request_succeeds_when_it_is_handed_over() {
-    let (_broker, url, client, topic) = topic(2).await;
-    let scenario = new(&url).acks(Acks::None).batch(10).build().unwrap();
-    for metric in drive(&scenario, 2, 20).await {
-        assert_eq!(metric.outcome, Outcome::Success);
-        assert_eq!((metric.messages, metric.base_offset), (10, None));
-    }
-    // Nobody says when they are there, but on a healthy broker they come.
-    support::in_time(async {
-        while log_len(&client, &topic).await < 200 {
-            tokio::task::yield_now().await;
+    for partitioning in [Partitioning::Sticky, Partitioning::RoundRobin] {
+        let (_broker, url, client, topic) = topic(2).await;
+        let scenario = new(&url)
+            .acks(Acks::None)
+            .batch(10)
+            .partition(partitioning)
+            .build()
+            .unwrap();
+        for metric in drive(&scenario, 2, 20).await {
+            assert_eq!(metric.outcome, Outcome::Success);
+            assert_eq!((metric.messages, metric.base_offset), (10, None));
         }
-    })
-    .await;
-    assert_eq!(log_len(&client, &topic).await, 200);
+        // Nobody says when they are there, but on a healthy broker they come.
+        support::in_time(async {
+            while log_len(&client, &topic).await < 200 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(log_len(&client, &topic).await, 200);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! rskafka as an independent witness: what our client writes it reads back equal, and the other
 //! way round. And rskafka as a backend, with what it cannot do refused by name.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 #![cfg(feature = "rskafka")]
 
 mod common;

@@ -1,5 +1,7 @@
 //! Records acknowledged are records in the log, also when requests are lost and late.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod common;
 mod support;
 

@@ -1,5 +1,7 @@
 //! Whole load tests: what the summary says is what the broker has.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod common;
 mod support;
 
@@ -120,4 +122,33 @@ async fn under_trouble_the_log_lies_between_the_known_and_the_possible() {
             .iter()
             .any(|count| count.name == "reconnects")
     );
+}
+
+#[tokio::test]
+async fn a_payload_that_panics_fails_its_own_iteration_only() {
+    let broker = Broker::start().await;
+    let (client, topic) = broker.topic(2).await;
+    let url = format!("kafka://{}/{}", broker.endpoint(), topic.name());
+    let payload = Payload::from_fn(|seat, out| {
+        assert!(
+            seat.index % 3 != 2 || seat.place != 4,
+            "every third iteration"
+        );
+        out.extend_from_slice(b"value");
+    });
+    let produce = ProduceScenario::builder(&url)
+        .batch(10)
+        .payload(payload)
+        .build()
+        .unwrap();
+    let produced = run(&produce, &executor(200.0, 4)).await;
+    assert_eq!(produced.completed, produced.planned);
+    assert_eq!(produced.failed, produced.planned / 3);
+    assert!(
+        produced.errors.iter().all(|error| error.class == "panic"),
+        "{:?}",
+        produced.errors
+    );
+    assert_eq!(produced.messages, produced.succeeded * 10);
+    assert_eq!(log_len(&client, &topic).await, produced.messages);
 }

@@ -60,9 +60,8 @@ impl Reader<'_> {
             fault: None,
         };
         let mut aborts = Aborts::new(self.aborted);
-        let mut batches = Batches::new(bytes);
         let mut whole = false;
-        while let Some(batch) = batches.next() {
+        for batch in Batches::new(bytes) {
             let read = batch.and_then(|batch| {
                 let messages = self.read_batch(&batch, &mut aborts)?;
                 Ok((messages, batch.header().next_offset()))

@@ -87,10 +87,13 @@ pub struct Seen {
     pub timestamp: i64,
 }
 
+/// What a [`recorder`] has seen so far.
+pub type Seens = Arc<Mutex<Vec<Seen>>>;
+
 /// A hook for `on_record` and where it puts what it sees.
 pub fn recorder() -> (
     impl Fn(i32, &karga_kafka::records::FetchedRecord<'_>) + Send + Sync + 'static,
-    Arc<Mutex<Vec<Seen>>>,
+    Seens,
 ) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&seen);
