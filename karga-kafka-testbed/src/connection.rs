@@ -177,3 +177,144 @@ impl Drop for Open<'_> {
         self.0.lock().stats.open_connections -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kafka_protocol::{
+        messages::{
+            ApiKey, FetchRequest, RequestHeader, TopicName,
+            fetch_request::{FetchPartition, FetchTopic},
+        },
+        protocol::{Encodable as _, StrBytes},
+    };
+    use karga_kafka::records::{BatchEncoder, BatchSettings, Batches, Record};
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::{settings::Settings, state::TopicConfig};
+
+    const WAIT: Duration = Duration::from_millis(700);
+
+    fn shared() -> Shared {
+        let shared = Shared::new(Settings::default());
+        shared
+            .lock()
+            .create("orders", 1, TopicConfig::default())
+            .unwrap();
+        shared
+    }
+
+    fn peer() -> Peer {
+        Peer {
+            local: ([127, 0, 0, 1], 1).into(),
+            waiter: Arc::new(Notify::new()),
+        }
+    }
+
+    /// A Fetch from the start that waits for one byte.
+    fn fetch(shared: &Shared, peer: &Peer) -> PendingFetch {
+        let partition = FetchPartition::default().with_partition_max_bytes(i32::MAX);
+        let topic = FetchTopic::default()
+            .with_topic(TopicName(StrBytes::from_static_str("orders")))
+            .with_partitions(vec![partition]);
+        let request = FetchRequest::default()
+            .with_max_wait_ms(WAIT.as_millis() as i32)
+            .with_min_bytes(1)
+            .with_topics(vec![topic]);
+        let mut bytes = BytesMut::new();
+        RequestHeader::default()
+            .with_request_api_key(ApiKey::Fetch as i16)
+            .with_request_api_version(4)
+            .encode(&mut bytes, 1)
+            .unwrap();
+        request.encode(&mut bytes, 4).unwrap();
+        let mut output = Output::default();
+        match api::handle(shared, peer, bytes.freeze(), &mut output).unwrap() {
+            Next::Wait(fetch) => fetch,
+            Next::Read => panic!("answered at once"),
+        }
+    }
+
+    fn append(shared: &Shared) {
+        let mut bytes = BytesMut::new();
+        let mut encoder = BatchEncoder::new();
+        let mut batch = encoder.begin(&mut bytes, BatchSettings::new());
+        batch.push(&Record::new(b"value")).unwrap();
+        batch.finish().unwrap();
+        let batch = Batches::new(&bytes).next().unwrap().unwrap();
+        let mut state = shared.lock();
+        let partition = state.partition_mut("orders", 0).unwrap();
+        partition.log.append(&bytes, batch.header());
+        partition.wake();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_waits_exactly_as_long_as_it_said() {
+        let (shared, peer) = (shared(), peer());
+        let fetch = fetch(&shared, &peer);
+        let (_client, mut reader) = duplex(100);
+        let start = Instant::now();
+        let waiting = Waiting {
+            shared: &shared,
+            peer: &peer,
+            fetch: &fetch,
+        };
+        let waited = waiting
+            .until_due(&mut reader, &mut BytesMut::new())
+            .await
+            .unwrap();
+        assert!(!waited.is_gone());
+        assert_eq!(start.elapsed(), WAIT);
+        drop(waiting);
+        // Nobody is left on the partition's list.
+        assert_eq!(Arc::strong_count(&peer.waiter), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_ends_the_wait_at_once() {
+        let (shared, peer) = (shared(), peer());
+        let fetch = fetch(&shared, &peer);
+        let (_client, mut reader) = duplex(100);
+        let start = Instant::now();
+        let producer = async {
+            tokio::time::sleep(WAIT / 7).await;
+            append(&shared);
+        };
+        let waiting = Waiting {
+            shared: &shared,
+            peer: &peer,
+            fetch: &fetch,
+        };
+        let mut input = BytesMut::new();
+        let (waited, ()) = tokio::join!(waiting.until_due(&mut reader, &mut input), producer);
+        assert!(!waited.unwrap().is_gone());
+        assert_eq!(start.elapsed(), WAIT / 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_while_it_waits_is_let_go_and_one_that_goes_on_is_kept() {
+        let (shared, peer) = (shared(), peer());
+        let fetch = fetch(&shared, &peer);
+        let (mut client, mut reader) = duplex(100);
+        let start = Instant::now();
+        let client = async move {
+            tokio::time::sleep(WAIT / 7).await;
+            client.write_all(b"the next request").await.unwrap();
+            tokio::time::sleep(WAIT / 7).await;
+        };
+        let waiting = Waiting {
+            shared: &shared,
+            peer: &peer,
+            fetch: &fetch,
+        };
+        let mut input = BytesMut::new();
+        let (waited, ()) = tokio::join!(waiting.until_due(&mut reader, &mut input), client);
+        assert!(waited.unwrap().is_gone());
+        assert_eq!(start.elapsed(), WAIT / 7 * 2);
+        assert_eq!(&input[..], b"the next request");
+        drop(waiting);
+        assert_eq!(Arc::strong_count(&peer.waiter), 1);
+    }
+}

@@ -1,7 +1,5 @@
 //! Starting, refusing to start, and being gone afterwards.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use std::{error::Error as _, io, net::TcpListener};

@@ -1,5 +1,7 @@
 //! The record batch codec from outside: round trips, an independent witness, hostile bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read as _, Write as _};
 
 use bytes::{Bytes, BytesMut};

@@ -27,14 +27,14 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 /// Longer than anything here takes: a test that gets here fails instead of hanging.
 const HANGS: Duration = Duration::from_secs(30);
 
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     input: BytesMut,
     next_id: i32,
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// Sends a request and returns its correlation id.
-    pub async fn send<R: Request>(&mut self, request: &R, version: i16) -> i32 {
+    pub(crate) async fn send<R: Request>(&mut self, request: &R, version: i16) -> i32 {
         let id = self.next_id;
         self.next_id += 1;
         let mut out = BytesMut::new();
@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// Reads an answer: the correlation id and the body, all of which must be used up.
-    pub async fn receive<A: Decodable + HeaderVersion>(&mut self, version: i16) -> (i32, A) {
+    pub(crate) async fn receive<A: Decodable + HeaderVersion>(&mut self, version: i16) -> (i32, A) {
         let mut frame = self
             .frame()
             .await
@@ -75,7 +75,7 @@ impl Client {
     }
 
     /// One request and its answer.
-    pub async fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
+    pub(crate) async fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
         let id = self.send(request, version).await;
         let (answered, answer) = self.receive::<R::Response>(version).await;
         assert_eq!(id, answered);
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// The next frame; `None` when the broker has closed the connection.
-    pub async fn frame(&mut self) -> Option<Bytes> {
+    pub(crate) async fn frame(&mut self) -> Option<Bytes> {
         let read = frame::read(&mut self.stream, &mut self.input, usize::MAX);
         match timeout(HANGS, read).await.expect("no answer within 30 s") {
             Ok(frame) => frame,
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// The next frame, whatever it is; `None` when there is no more.
-    pub async fn frame_or_garbage(&mut self) -> Option<Bytes> {
+    pub(crate) async fn frame_or_garbage(&mut self) -> Option<Bytes> {
         let read = frame::read(&mut self.stream, &mut self.input, usize::MAX);
         timeout(HANGS, read)
             .await
@@ -104,16 +104,16 @@ impl Client {
     }
 
     /// Sends bytes as they are.
-    pub async fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
         // The broker may close before all of it is written.
         let _ = self.stream.write_all(bytes).await;
     }
 
-    pub async fn produce(&mut self, topic: &str, partition: i32, batch: &[u8]) -> Produced {
+    pub(crate) async fn produce(&mut self, topic: &str, partition: i32, batch: &[u8]) -> Produced {
         self.produce_with(topic, partition, batch, -1, 9).await
     }
 
-    pub async fn produce_with(
+    pub(crate) async fn produce_with(
         &mut self,
         topic: &str,
         partition: i32,
@@ -126,7 +126,12 @@ impl Client {
         Produced(answer.responses[0].partition_responses[0].clone())
     }
 
-    pub async fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
+    pub(crate) async fn fetch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> PartitionData {
         let request = fetch_request(topic, partition, offset);
         let answer: FetchResponse = self.call(&request, 12).await;
         answer.responses[0].partitions[0].clone()
@@ -134,24 +139,29 @@ impl Client {
 }
 
 #[derive(Debug)]
-pub struct Produced(pub PartitionProduceResponse);
+pub(crate) struct Produced(pub(crate) PartitionProduceResponse);
 
 impl Produced {
-    pub fn offset(&self) -> i64 {
+    pub(crate) fn offset(&self) -> i64 {
         assert_eq!(self.0.error_code, 0, "{:?}", self.0.error_message);
         self.0.base_offset
     }
 
-    pub fn error(&self) -> ResponseError {
+    pub(crate) fn error(&self) -> ResponseError {
         ResponseError::try_from_code(self.0.error_code).expect("an error")
     }
 }
 
-pub fn topic_name(name: &str) -> TopicName {
+pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
-pub fn produce_request(topic: &str, partition: i32, batch: &[u8], acks: i16) -> ProduceRequest {
+pub(crate) fn produce_request(
+    topic: &str,
+    partition: i32,
+    batch: &[u8],
+    acks: i16,
+) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(Bytes::copy_from_slice(batch)));
@@ -165,7 +175,7 @@ pub fn produce_request(topic: &str, partition: i32, batch: &[u8], acks: i16) -> 
 }
 
 /// Everything from an offset on, without waiting.
-pub fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
     let partition = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -181,11 +191,11 @@ pub fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
 }
 
 /// A batch with one record for each value, stamped 1, 2, 3 and so on.
-pub fn batch(values: &[&[u8]]) -> BytesMut {
+pub(crate) fn batch(values: &[&[u8]]) -> BytesMut {
     batch_with(values, BatchSettings::new())
 }
 
-pub fn batch_with(values: &[&[u8]], settings: BatchSettings) -> BytesMut {
+pub(crate) fn batch_with(values: &[&[u8]], settings: BatchSettings) -> BytesMut {
     let mut out = BytesMut::new();
     let mut encoder = BatchEncoder::new();
     let mut batch = encoder.begin(&mut out, settings);
@@ -199,13 +209,13 @@ pub fn batch_with(values: &[&[u8]], settings: BatchSettings) -> BytesMut {
 }
 
 /// Writes a batch's checksum again, after it was changed.
-pub fn reseal(batch: &mut [u8]) {
+pub(crate) fn reseal(batch: &mut [u8]) {
     let crc = crc32c::crc32c(&batch[21..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 
 /// The bytes of a request frame, to be damaged.
-pub fn raw_frame(api: ApiKey, version: i16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_frame(api: ApiKey, version: i16, body: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     let start = frame::begin(&mut out);
     RequestHeader::default()
