@@ -103,7 +103,8 @@ pub struct Run<A> {
     pub aggregate: A,
     /// What became of every planned arrival.
     pub account: Account,
-    /// From t0 to the end of the last iteration.
+    /// From t0 to the end of the load or of the last iteration, whichever came
+    /// later; never less than [`load_time`](Run::load_time).
     pub elapsed: Duration,
     /// From t0 to the end of the schedule, or to the moment it was stopped:
     /// the time in which arrivals were due.

@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -174,7 +174,81 @@ impl Ledger {
         account
     }
 
-    fn left(&self) -> std::sync::MutexGuard<'_, Left> {
+    fn left(&self) -> MutexGuard<'_, Left> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use karga_core::{Schedule, Stage};
+
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// 1000/s for 1 s, of which so many are claimed.
+    fn claimed(count: u64) -> Arriving {
+        let schedule = Schedule::builder()
+            .start_rate(1000.0)
+            .stages([Stage::new(ms(1000), 1000.0)])
+            .build()
+            .unwrap();
+        let arriving = Arriving::new(schedule.slice(0, 1).unwrap());
+        for k in 0..count {
+            let claim = arriving.claim(&mut None).unwrap();
+            assert_eq!((claim.k, claim.index, claim.due), (k, k, ms(k)));
+        }
+        arriving
+    }
+
+    fn completed(completed: u64) -> Tally {
+        Tally {
+            completed,
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn every_arrival_has_one_fate() {
+        let ledger = Ledger::default();
+        // Stopped at 99 ms, when 0 ... 99 were due and 0 ... 59 claimed: one
+        // dropped, one cut off, one not begun, one that nobody could record.
+        ledger.drop_one();
+        ledger.leave(true, None, Some(ms(58)));
+        ledger.leave(false, Some(59), None);
+        let tally = Tally {
+            unrecorded: 1,
+            ..completed(56)
+        };
+        let account = ledger.close(&claimed(60), Some(ms(99)), &tally);
+        assert_eq!(account, Account::new(100, 56, 1, 43));
+        assert!(ledger.has_cut());
+    }
+
+    #[test]
+    fn what_was_claimed_and_not_due_was_not_planned() {
+        let ledger = Ledger::default();
+        for k in 8..12 {
+            ledger.leave(false, Some(k), Some(ms(7)));
+        }
+        let account = ledger.close(&claimed(12), Some(ms(9)), &completed(8));
+        assert_eq!(account, Account::new(10, 8, 0, 2));
+    }
+
+    #[test]
+    fn what_was_begun_was_planned() {
+        let ledger = Ledger::default();
+        ledger.leave(false, None, Some(ms(10)));
+        let account = ledger.close(&claimed(11), Some(ms(9)), &completed(11));
+        assert_eq!(account, Account::new(11, 11, 0, 0));
+    }
+
+    #[test]
+    fn nothing_is_due_before_the_start() {
+        let account = Ledger::default().close(&claimed(0), None, &completed(0));
+        assert_eq!(account, Account::default());
     }
 }

@@ -117,3 +117,38 @@ fn process_cpu() -> Option<Duration> {
 fn process_cpu() -> Option<Duration> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn it_is_known_until_when_all_were_in_flight() {
+        let in_flight = InFlight::default();
+        assert!(!in_flight.was_full_since(Duration::ZERO));
+        in_flight.enter();
+        in_flight.leave(ms(5), 2);
+        assert!(!in_flight.was_full_since(Duration::ZERO), "one of two");
+        in_flight.enter();
+        in_flight.enter();
+        in_flight.leave(ms(10), 2);
+        in_flight.leave(ms(20), 2);
+        assert!(in_flight.was_full_since(ms(9)));
+        assert!(in_flight.was_full_since(ms(10)));
+        assert!(!in_flight.was_full_since(ms(11)));
+        assert_eq!((in_flight.now(), in_flight.peak()), (0, 2));
+    }
+
+    #[test]
+    fn one_that_was_cut_off_says_nothing_of_the_others() {
+        let in_flight = InFlight::default();
+        in_flight.enter();
+        in_flight.abandon();
+        assert!(!in_flight.was_full_since(Duration::ZERO));
+        assert_eq!((in_flight.now(), in_flight.peak()), (0, 1));
+    }
+}

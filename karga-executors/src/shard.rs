@@ -117,18 +117,19 @@ impl<A: Merge> Shards<A> {
             let shard = &mut *shard;
             // An aggregate that panics must not take the others' data with it.
             let recorded = catch_unwind(AssertUnwindSafe(|| {
-                for aggregate in [Some(&mut shard.interval), shard.total.as_mut()]
-                    .into_iter()
-                    .flatten()
-                {
-                    match &sample {
-                        Some(sample) => aggregate.record(sample),
-                        None => aggregate.record_panic(&Sample::new(
-                            iteration,
-                            start,
-                            end,
-                            Panicked::new(),
-                        )),
+                let panicked = || Sample::new(iteration, start, end, Panicked::new());
+                match &sample {
+                    Some(sample) => {
+                        shard.interval.record(sample);
+                        if let Some(total) = &mut shard.total {
+                            total.record(sample);
+                        }
+                    }
+                    None => {
+                        shard.interval.record_panic(&panicked());
+                        if let Some(total) = &mut shard.total {
+                            total.record_panic(&panicked());
+                        }
                     }
                 }
             }));
@@ -209,4 +210,98 @@ fn thread_number() -> usize {
             new
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts; can be copied or not.
+    #[derive(Debug)]
+    struct Count {
+        samples: u64,
+        copied: bool,
+    }
+
+    impl Merge for Count {
+        fn fork(&self) -> Self {
+            Self {
+                samples: 0,
+                copied: self.copied,
+            }
+        }
+        fn merge(&mut self, other: Self) {
+            self.samples += other.samples;
+        }
+        fn duplicate(&self) -> Option<Self> {
+            self.copied.then_some(Self { ..*self })
+        }
+    }
+
+    impl<M> Aggregate<M> for Count {
+        fn record(&mut self, _: &Sample<M>) {
+            self.samples += 1;
+        }
+    }
+
+    fn record(shards: &Shards<Count>, end: u64) {
+        let iteration = Iteration::new(0, 0, Duration::ZERO);
+        let end = Duration::from_millis(end);
+        shards.record(iteration, Duration::ZERO, end, Some(()), Late::AllBusy);
+    }
+
+    #[test]
+    fn what_was_recorded_is_in_one_interval_and_in_the_total() {
+        for copied in [true, false] {
+            let aggregate = Count { samples: 0, copied };
+            let shards = Shards::new(&aggregate, 3);
+            let mut books = Books::new(aggregate);
+            for (records, total) in [(3, 3), (0, 3), (2, 5)] {
+                for n in 0..records {
+                    record(&shards, n);
+                }
+                books.collect(&shards);
+                assert_eq!(
+                    (books.interval.samples, books.total.samples),
+                    (records, total)
+                );
+                assert_eq!(
+                    (books.tally.completed, books.tally.late_with_all_busy),
+                    (total, total)
+                );
+            }
+            assert_eq!(books.tally.last_end, Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn what_the_aggregate_held_before_stays() {
+        for copied in [true, false] {
+            let aggregate = Count {
+                samples: 10,
+                copied,
+            };
+            let shards = Shards::new(&aggregate, 1);
+            let mut books = Books::new(aggregate);
+            record(&shards, 1);
+            books.collect(&shards);
+            assert_eq!((books.interval.samples, books.total.samples), (1, 11));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_shard_in_use() {
+        let aggregate = Count {
+            samples: 0,
+            copied: true,
+        };
+        let shards = Shards::new(&aggregate, 2);
+        let held = shards.any();
+        // Would never come back if it waited for the same one.
+        record(&shards, 1);
+        drop(held);
+        let mut books = Books::new(aggregate);
+        books.collect(&shards);
+        assert_eq!(books.total.samples, 1);
+    }
 }

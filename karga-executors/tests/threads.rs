@@ -1,6 +1,11 @@
 //! The same promises on several threads and the real clock: no time is
 //! asserted, only what must be true whenever things happen.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
 mod support;
 
 use std::{
@@ -21,8 +26,17 @@ const HOT: f64 = 1e8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hot_workers_hear_of_a_stop_and_leave_room_for_the_observer() {
+    hot_workers().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn hot_workers_do_so_on_one_thread_too() {
+    hot_workers().await;
+}
+
+async fn hot_workers() {
     let begun = Counter::default();
-    for round in 0..20 {
+    for round in 0..10 {
         let count = begun.clone();
         let before = begun.get();
         let action = does(move |_| {

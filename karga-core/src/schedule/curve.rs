@@ -70,6 +70,7 @@ impl Curve {
 
     /// The last nanosecond at which the area is `area`: after a pause, where
     /// the rate rises again. The end for everything beyond the whole area.
+    #[inline]
     pub(super) fn time_at(&self, area: f64) -> u64 {
         let at = self.pieces.partition_point(|piece| piece.area_end <= area);
         match self.pieces.get(at) {
@@ -101,6 +102,7 @@ impl Curve {
 }
 
 impl Piece {
+    #[inline]
     fn time_at(&self, area: f64) -> u64 {
         // A falling ramp is solved from its end: the same formula, mirrored.
         // From its beginning, r0² + 2k(r1-r0)/d would cancel near the end.

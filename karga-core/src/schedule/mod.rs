@@ -133,6 +133,7 @@ impl Schedule {
     /// Uniform arrivals cost some nanoseconds. Poisson arrivals cost some
     /// microseconds, because a whole block of them is drawn: who needs many in
     /// a row asks for a [`block`](Schedule::block).
+    #[inline]
     pub fn due(&self, n: u64) -> Option<Duration> {
         match &self.kind {
             Kind::Uniform { len } => {

@@ -40,6 +40,7 @@ impl Slice {
     }
 
     /// The whole schedule that this is a part of.
+    #[inline]
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
@@ -51,6 +52,7 @@ impl Slice {
 
     /// The number in the whole schedule of the slice's arrival `k`, from 0;
     /// `None` beyond the last.
+    #[inline]
     pub fn index(&self, k: u64) -> Option<u64> {
         // No overflow: below the length of the schedule.
         (k < self.len).then(|| self.number + k * self.of)

@@ -102,13 +102,21 @@ impl<'a, A: Merge> Load<'a, A> {
         let mut cut_at = clock
             .at(self.schedule_end())
             .and_then(|end| end.checked_add(self.graceful_stop));
+        let end = clock.at(self.schedule_end());
         let mut cut = None;
-        loop {
+        // The schedule has its full time, also when the last arrival is done
+        // before: rates are counts by the time that was asked for.
+        let mut idle = false;
+        while !idle || (self.stopped.is_none() && cut.is_none() && self.has_time_left()) {
             let stop = tokio::select! {
                 biased;
                 reason = stops.next(), if self.stopped.is_none() => Some(reason),
-                ended = self.tasks.set.join_next() => match ended {
-                    None => break,
+                () = at(end), if idle => None,
+                ended = self.tasks.set.join_next(), if !idle => match ended {
+                    None => {
+                        idle = true;
+                        None
+                    }
                     Some(ended) => {
                         self.warnings.extend(ended.err().and_then(warning_of));
                         None
@@ -144,6 +152,13 @@ impl<'a, A: Merge> Load<'a, A> {
 
     fn schedule_end(&self) -> Duration {
         self.shared.arriving.slice().schedule().duration()
+    }
+
+    /// Whether every arrival was claimed before the end of the schedule.
+    fn has_time_left(&self) -> bool {
+        let arriving = &self.shared.arriving;
+        arriving.claimed() == arriving.slice().len()
+            && self.shared.clock.now() < self.schedule_end()
     }
 
     /// Collects what was recorded and shows the observer how the run stands.
@@ -212,11 +227,11 @@ impl<'a, A: Merge> Load<'a, A> {
             ));
         }
         let load_time = until.unwrap_or_default();
-        let elapsed = match cut {
+        let last_end = match cut {
             Some(cut) if shared.ledger.has_cut() => cut.max(tally.last_end),
-            _ if tally.completed + tally.unrecorded > 0 => tally.last_end,
-            _ => load_time,
+            _ => tally.last_end,
         };
+        let elapsed = last_end.max(load_time);
         let mut snapshot = self.snapshot(shared.clock.now(), account);
         snapshot.stopped = Some(&reason);
         // The answer to the last snapshot has no meaning.
@@ -270,4 +285,21 @@ fn wall_clock(instant: Instant) -> Option<SystemTime> {
 fn warning_of(error: JoinError) -> Option<String> {
     let panic = error.try_into_panic().ok()?;
     Some(format!("a worker was lost: {}", message_of(&*panic)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_that_were_missed_are_left_out() {
+        let second = Duration::from_secs(1);
+        let t0 = Instant::now();
+        let first = t0 + second;
+        assert_eq!(next_tick(Some(first), second), Some(t0 + 2 * second));
+        tokio::time::advance(Duration::from_millis(3500)).await;
+        assert_eq!(next_tick(Some(first), second), Some(t0 + 4 * second));
+        assert_eq!(next_tick(Some(first), Duration::MAX), None);
+        assert_eq!(next_tick(None, second), None);
+    }
 }
