@@ -94,6 +94,10 @@ async fn a_closure_is_run_as_often_as_the_stages_plan() {
     assert_eq!(row.name, "ramps");
     assert_eq!((row.planned, row.completed), (3_750, 3_750));
     assert_eq!((row.succeeded, row.failed), (3_375, 375));
+    // The schedule had its whole time, though its last arrival was done before.
+    assert_eq!(row.load_time, SECOND * 45);
+    assert!(row.elapsed >= SECOND * 45 && row.elapsed < SECOND * 46);
+    assert!(row.achieved_rate <= row.offered_rate);
     assert_eq!(row.errors[0].class, "every tenth");
     assert_eq!(row.errors[0].count, 375);
 }
