@@ -9,8 +9,8 @@ use karga_core::{Count, Metric, Outcome, Volume};
 /// | outcome | when | class |
 /// |---|---|---|
 /// | success | every record was acknowledged; with acks=0, handed to the socket | none |
-/// | unknown | the deadline passed, or the connection broke, after something was sent | "timeout", "connection broke", or the protocol's name of an error that a broker gives after it appended, such as `REQUEST_TIMED_OUT` |
-/// | failure | it is known that records were not written | the protocol's name of the broker's error, such as `MESSAGE_TOO_LARGE`; or the client's own, such as "connect" |
+/// | unknown | the deadline passed, or the connection broke, after something was sent | "timeout", "connection closed", or the protocol's name of an error that a broker gives after it appended, such as `REQUEST_TIMED_OUT` |
+/// | failure | it is known that records were not written | the protocol's name of the broker's error, such as `MESSAGE_TOO_LARGE`; or the client's own, such as "connection refused" |
 ///
 /// An iteration whose records go to several partitions is a success only if all of them were
 /// acknowledged, and unknown if no part failed and some part is unknown. Its volume counts what was
