@@ -52,6 +52,9 @@ fn samples(len: u64) -> Vec<u64> {
 }
 
 proptest! {
+    // A case looks at 150 arrivals; random ones take long in a debug build.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_area_at_due_n_is_n(schedule in schedule(Just(Arrivals::Uniform))) {
         for n in samples(schedule.len()) {
