@@ -1,5 +1,6 @@
 //! Making and removing topics, and a producer's identity.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -76,7 +77,7 @@ impl Client {
     /// the request deadline: the topic may then be there or not.
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<Topic, Error> {
         let progress = &self.progress(Duration::ZERO);
-        self.within(Api::CreateTopics, progress, async {
+        let work = pin!(async {
             let mut call = CreateTopic {
                 name: &topic.name,
                 partitions: topic.partitions,
@@ -98,8 +99,8 @@ impl Client {
                 }
                 sleep(LOOK_AGAIN).await;
             }
-        })
-        .await
+        });
+        self.within(Api::CreateTopics, progress, work).await
     }
 
     /// Removes a topic with its records, and waits until it is gone from the metadata of the broker
@@ -110,7 +111,7 @@ impl Client {
     /// deadline: the topic may then be there or not.
     pub async fn delete_topic(&self, name: &str) -> Result<(), Error> {
         let progress = &self.progress(Duration::ZERO);
-        self.within(Api::DeleteTopics, progress, async {
+        let work = pin!(async {
             let mut call = DeleteTopic {
                 name,
                 timeout_ms: millis(self.config().request_timeout()),
@@ -130,8 +131,8 @@ impl Client {
                 }
                 sleep(LOOK_AGAIN).await;
             }
-        })
-        .await
+        });
+        self.within(Api::DeleteTopics, progress, work).await
     }
 
     /// Asks for an identity for an idempotent producer without transactions.
@@ -140,15 +141,15 @@ impl Client {
     /// The broker's refusal, or no answer within the request deadline.
     pub async fn init_producer_id(&self) -> Result<ProducerId, Error> {
         let progress = &self.progress(Duration::ZERO);
-        self.within(Api::InitProducerId, progress, async {
+        let work = pin!(async {
             let mut control = self.control(progress).await;
             let mut call = admin::InitProducerId;
             let answer = self.ask_any(&mut control, &mut call, progress).await?;
             drop(control);
             let (id, epoch) = self.check(Api::InitProducerId, "a producer", answer)?;
             Ok(ProducerId { id, epoch })
-        })
-        .await
+        });
+        self.within(Api::InitProducerId, progress, work).await
     }
 
     /// The topic, if every leader answers for its partitions.

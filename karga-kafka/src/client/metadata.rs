@@ -1,6 +1,7 @@
 //! What is known of a topic: its partitions, their leaders, and whether that is out of date.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -182,12 +183,12 @@ impl Client {
     /// A topic that does not exist, or no answer within the request deadline.
     pub async fn topic(&self, name: &str) -> Result<Topic, Error> {
         let progress = &self.progress(Duration::ZERO);
-        self.within(Api::Metadata, progress, async {
+        let work = pin!(async {
             let mut control = self.control(progress).await;
             let view = self.look_up(&mut control, name, progress).await?;
             Ok(Topic::new(name, view))
-        })
-        .await
+        });
+        self.within(Api::Metadata, progress, work).await
     }
 
     /// Asks again if what is known of the topic may be wrong. Of many callers one asks, and the
@@ -200,6 +201,11 @@ impl Client {
         if !topic.needs_refresh() {
             return Ok(());
         }
+        // Boxed, because it is rare and large, and would be part of every request's future.
+        Box::pin(self.refresh(topic, progress)).await
+    }
+
+    async fn refresh(&self, topic: &Topic, progress: &Progress) -> Result<(), Error> {
         progress.enter(Phase::Metadata);
         let mut control = self.control(progress).await;
         if !topic.needs_refresh() {

@@ -32,6 +32,7 @@
 //! ```
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,15 +113,20 @@ impl Client {
             }),
         };
         let progress = client.progress(connecting);
-        let bootstrap = async {
-            let mut control = client.control(&progress).await;
-            let mut ask = AskMetadata { topic: None };
-            let answer = client.ask_any(&mut control, &mut ask, &progress).await?;
-            client.brokers().replace(&answer);
-            Ok(())
-        };
-        client.within(Api::Metadata, &progress, bootstrap).await?;
+        client.bootstrap(&progress).await?;
         Ok(client)
+    }
+
+    /// Finds a broker, and asks it for the others.
+    async fn bootstrap(&self, progress: &Progress) -> Result<(), Error> {
+        let work = pin!(async {
+            let mut control = self.control(progress).await;
+            let mut ask = AskMetadata { topic: None };
+            let answer = self.ask_any(&mut control, &mut ask, progress).await?;
+            self.brokers().replace(&answer);
+            Ok(())
+        });
+        self.within(Api::Metadata, progress, work).await
     }
 
     /// A way to carry load: with connections of its own, or over the client's pool, as
@@ -164,7 +170,7 @@ impl Client {
         broker: i32,
         again: bool,
         progress: &Progress,
-    ) -> Result<Exclusive, Error> {
+    ) -> Result<Box<Exclusive>, Error> {
         progress.enter(Phase::Connecting);
         let endpoint = self
             .brokers()
@@ -175,8 +181,11 @@ impl Client {
                 code: ErrorCode::LEADER_NOT_AVAILABLE,
                 message: Some("the cluster names no usable address for it".to_owned()),
             })?;
-        let opened = self.shared.link.open(&endpoint, again).await;
-        opened.map_err(|source| Error::Connect { endpoint, source })
+        // Boxed, because it is rare and large, and would be part of every request's future.
+        let opened = Box::pin(self.shared.link.open(&endpoint, again)).await;
+        opened
+            .map(Box::new)
+            .map_err(|source| Error::Connect { endpoint, source })
     }
 
     /// The start of a request whose deadline is the request deadline and `more`.
@@ -184,12 +193,13 @@ impl Client {
         Progress::within(self.config().request_timeout().saturating_add(more))
     }
 
-    /// Holds a request to its deadline.
+    /// Holds a request to its deadline. The work is pinned where it was made, because it is some
+    /// kilobytes that would otherwise be copied for each request.
     async fn within<T>(
         &self,
         request: Api,
         progress: &Progress,
-        work: impl Future<Output = Result<T, Error>>,
+        work: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
         match timeout_at(progress.deadline(), work).await {
             Ok(result) => result,

@@ -90,7 +90,7 @@ impl Pool {
         let opened = client
             .open_broker(broker, lane.opened_before, progress)
             .await?;
-        let connection = Arc::new(Pipelined::new(opened, self.in_flight));
+        let connection = Arc::new(Pipelined::new(*opened, self.in_flight));
         lane.opened_before = true;
         lane.connection = Some(Arc::clone(&connection));
         Ok(connection)

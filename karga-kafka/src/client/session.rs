@@ -1,5 +1,6 @@
 //! What carries load: produce, fetch, and looking up offsets.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ enum Route {
 #[derive(Debug)]
 struct Seat {
     broker: i32,
-    connection: Option<Exclusive>,
+    connection: Option<Box<Exclusive>>,
     opened_before: bool,
 }
 
@@ -102,7 +103,7 @@ impl Session {
     /// A leader that cannot be reached, within the request deadline.
     pub async fn warm_up(&self, topic: &Topic) -> Result<(), Error> {
         let progress = &self.client.progress(Duration::ZERO);
-        let work = async {
+        let work = pin!(async {
             for (leader, _) in topic.by_leader() {
                 match &self.route {
                     Route::Own(seats) => {
@@ -118,7 +119,7 @@ impl Session {
                 }
             }
             Ok(())
-        };
+        });
         self.client.within(Api::ApiVersions, progress, work).await
     }
 
@@ -152,7 +153,7 @@ impl Session {
             records: Records::Writer(write),
             keep: self.client.config().retry().retries() > 0,
         };
-        let work = async {
+        let work = pin!(async {
             let mut retries = 0;
             loop {
                 let result = self.produce_once(topic, &mut call, progress).await;
@@ -163,7 +164,7 @@ impl Session {
                     result => return result,
                 }
             }
-        };
+        });
         noting(
             topic,
             self.client.within(Api::Produce, progress, work).await,
@@ -227,7 +228,7 @@ impl Session {
         settings: &FetchSettings,
     ) -> Result<Fetched, Error> {
         let progress = &self.client.progress(settings.max_wait());
-        let work = async {
+        let work = pin!(async {
             let mut retries = 0;
             loop {
                 match self.fetch_once(topic, positions, settings, progress).await {
@@ -235,7 +236,7 @@ impl Session {
                     result => return result,
                 }
             }
-        };
+        });
         noting(topic, self.client.within(Api::Fetch, progress, work).await)
     }
 
@@ -304,7 +305,7 @@ impl Session {
         isolation: Isolation,
     ) -> Result<Vec<ListedOffset>, Error> {
         let progress = &self.client.progress(Duration::ZERO);
-        let work = async {
+        let work = pin!(async {
             let mut retries = 0;
             loop {
                 let listed = self.list_once(topic, partitions, spec, isolation, progress);
@@ -313,7 +314,7 @@ impl Session {
                     result => return result,
                 }
             }
-        };
+        });
         let listed = self.client.within(Api::ListOffsets, progress, work).await;
         noting(topic, listed)
     }
@@ -422,7 +423,7 @@ impl Session {
         }
     }
 
-    async fn open(&self, seat: &mut Seat, progress: &Progress) -> Result<Exclusive, Error> {
+    async fn open(&self, seat: &mut Seat, progress: &Progress) -> Result<Box<Exclusive>, Error> {
         let connection = self
             .client
             .open_broker(seat.broker, seat.opened_before, progress)

@@ -1,5 +1,6 @@
 //! Producing to several partitions at once.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,29 +38,31 @@ impl Session {
     {
         let progress = &self.client.progress(Duration::ZERO);
         let mut results: Vec<Option<GroupResult>> = partitions.iter().map(|_| None).collect();
-        let work = async {
-            let mut retries = 0;
-            loop {
-                self.attempt(topic, partitions, acks, write, &mut results, progress)
-                    .await;
-                let Some(wait) = self.client.config().retry().wait_before(retries) else {
-                    return Ok(());
-                };
-                if !results.iter().any(may_be_sent_again) {
-                    return Ok(());
-                }
-                progress.enter(Phase::Backoff);
-                sleep(wait).await;
-                retries += 1;
-                self.client.live().retries.add(1);
-                for result in &mut results {
-                    if may_be_sent_again(result) {
-                        *result = None;
+        let ended = {
+            let work = pin!(async {
+                let mut retries = 0;
+                loop {
+                    self.attempt(topic, partitions, acks, write, &mut results, progress)
+                        .await;
+                    let Some(wait) = self.client.config().retry().wait_before(retries) else {
+                        return Ok(());
+                    };
+                    if !results.iter().any(may_be_sent_again) {
+                        return Ok(());
+                    }
+                    progress.enter(Phase::Backoff);
+                    sleep(wait).await;
+                    retries += 1;
+                    self.client.live().retries.add(1);
+                    for result in &mut results {
+                        if may_be_sent_again(result) {
+                            *result = None;
+                        }
                     }
                 }
-            }
+            });
+            self.client.within(Api::Produce, progress, work).await
         };
-        let ended = self.client.within(Api::Produce, progress, work).await;
         let late = ended.err().map(Arc::new);
         let settled = |result: Option<GroupResult>| match (result, &late) {
             (Some(result), _) => result,
