@@ -77,8 +77,8 @@ impl Keys {
     /// One of the `n` keys "0" to "n-1", seeded, with the frequencies of Zipf's law: key number k
     /// comes in proportion to 1 / (k + 1)^`skew`, so "0" is the most frequent.
     ///
-    /// A `skew` of 0 is even; around 1 is usual for what people do. Drawing one key costs about a tenth
-    /// of a microsecond and no memory, for any `n`.
+    /// A `skew` of 0 is even; around 1 is usual for what people do. Drawing one key costs about a
+    /// tenth of a microsecond and no memory, for any `n`.
     ///
     /// # Errors
     /// `n` is zero, or `skew` is negative, infinite or not a number.

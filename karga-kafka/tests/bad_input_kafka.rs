@@ -14,8 +14,7 @@ use std::{
 use common::Broker;
 use karga_core::{Metric as _, Outcome, Scenario};
 use karga_kafka::{
-    FetchScenario, KafkaUrl, Keys, Partitioning, Payload, ProduceScenario, StartOffset,
-    records::Compression,
+    FetchScenario, Keys, Partitioning, Payload, ProduceScenario, StartOffset, records::Compression,
 };
 use support::{drive, log_len};
 use tokio::{
@@ -378,7 +377,7 @@ fn what_cannot_be_right_cannot_be_built() {
 #[cfg(not(feature = "rskafka"))]
 #[test]
 fn a_backend_that_is_not_there_is_refused_with_the_way_out() {
-    let url: KafkaUrl = "kafka://localhost/orders?backend=rskafka".parse().unwrap();
+    let url: karga_kafka::KafkaUrl = "kafka://localhost/orders?backend=rskafka".parse().unwrap();
     for built in [
         ProduceScenario::builder(&url).build().map(drop),
         FetchScenario::builder(&url).build().map(drop),

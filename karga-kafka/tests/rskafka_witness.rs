@@ -2,7 +2,6 @@
 //! way round. And rskafka as a backend, with what it cannot do refused by name.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
-
 #![cfg(feature = "rskafka")]
 
 mod common;
