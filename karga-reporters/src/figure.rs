@@ -4,12 +4,31 @@ use std::time::Duration;
 
 pub(crate) use karga_stats::text::{count, percent};
 
-/// "0 ns", "1.21 ms", "36.5 s", "4,210 s"; at most 8 columns up to a year.
+/// "0 ns", "1.21 ms", "36.5 s", "1m40s", "3h20m", "5 d": at most 7 columns, so
+/// that columns of 8 never touch.
 pub(crate) fn duration(value: Duration) -> String {
+    // From here on three digits of seconds would round to 100.
+    const LONG: Duration = Duration::from_millis(99_950);
+    if value >= LONG {
+        let rounded_up = u64::from(value.subsec_millis() >= 500);
+        return long(value.as_secs().saturating_add(rounded_up));
+    }
     scaled(
         value.as_nanos() as f64,
         &[(1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")],
     )
+}
+
+fn long(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..6_000 => format!("{}m{:02}s", seconds / MINUTE, seconds % MINUTE),
+        6_000..360_000 => format!("{}h{:02}m", seconds / HOUR, seconds % HOUR / MINUTE),
+        360_000..8_640_000_000 => format!("{} d", seconds / DAY),
+        _ => ">1e5 d".to_owned(),
+    }
 }
 
 /// Decimal units: "512 B", "9.12 MB".
@@ -40,7 +59,6 @@ pub(crate) fn rate(value: f64) -> String {
 }
 
 /// A count in at most 6 columns: "0", "9,999", "12.3k", "4.56M".
-#[cfg(feature = "progress")]
 pub(crate) fn short(value: u64) -> String {
     if value < 10_000 {
         return count(value);
@@ -99,11 +117,16 @@ mod tests {
             (999_600, "1.00 ms"),
             (1_214_000, "1.21 ms"),
             (65_432_000_000, "65.4 s"),
-            (4_210_400_000_000, "4,210 s"),
+            (99_949_000_000, "99.9 s"),
+            (99_950_000_000, "1m40s"),
+            (4_210_400_000_000, "70m10s"),
+            (5_999_600_000_000, "1h40m"),
+            (360_000_000_000_000, "4 d"),
         ];
         for (nanos, text) in cases {
             assert_eq!(duration(Duration::from_nanos(nanos)), text);
         }
+        assert_eq!(duration(Duration::MAX), ">1e5 d");
     }
 
     #[test]
@@ -119,7 +142,6 @@ mod tests {
         );
     }
 
-    #[cfg(feature = "progress")]
     #[test]
     fn short_counts_fit_six_columns() {
         let texts = [0, 9_999, 12_345, 999_600, 4_561_000, u64::MAX].map(short);

@@ -136,6 +136,11 @@ enum Place {
 }
 
 fn place(path: &Path) -> io::Result<Place> {
+    // Standard output may lead to a file, but replacing that would cut off
+    // whatever else is printed there.
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return Ok(Place::Device);
+    }
     let file = match fs::canonicalize(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -161,26 +166,31 @@ fn place(path: &Path) -> io::Result<Place> {
 
 fn check(path: &Path) -> io::Result<()> {
     match place(path)? {
-        Place::File { folder, .. } => temporary(&folder).map(drop),
-        Place::Device => File::options().write(true).open(path).map(drop),
+        Place::File { folder, file } => temporary(&folder, &file).map(drop),
+        Place::Device => device(path).map(drop),
     }
 }
 
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     match place(path)? {
         Place::File { folder, file } => {
-            let mut temporary = temporary(&folder)?;
+            let mut temporary = temporary(&folder, &file)?;
             temporary.write_all(text)?;
             // A crash after the rename must not leave an empty file behind.
             temporary.as_file().sync_all()?;
             temporary.persist(file)?;
             Ok(())
         }
-        Place::Device => File::options().write(true).open(path)?.write_all(text),
+        Place::Device => device(path)?.write_all(text),
     }
 }
 
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+fn device(path: &Path) -> io::Result<File> {
+    File::options().append(true).open(path)
+}
+
+/// A new file in the folder, which may be read by whoever may read `file`.
+fn temporary(folder: &Path, file: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".karga-").suffix(".json.tmp");
     #[cfg(unix)]
@@ -189,7 +199,11 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
         // As for any new file: what the umask leaves of it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    let temporary = builder.tempfile_in(folder)?;
+    if let Ok(old) = fs::metadata(file) {
+        temporary.as_file().set_permissions(old.permissions())?;
+    }
+    Ok(temporary)
 }
 
 /// Why a report could not be written as JSON.

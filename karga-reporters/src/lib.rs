@@ -13,10 +13,6 @@
 //!
 //! - `progress`: the live display; pulls in indicatif.
 
-// NOTE to engineer kstats (remove when done): the chief engineer wrote figure, wrap, json, stdout and
-// progress just now and they are in use. Do not write a second version: please write the tests of this
-// crate instead (tests/*.rs: insta snapshots, 80-column property, JSON names and atomic replacement,
-// EPIPE, progress lines), mend and polish what is there where it falls short of your task.
 mod figure;
 mod json;
 #[cfg(feature = "progress")]

@@ -17,6 +17,8 @@ use crate::{
 
 const WIDTH: usize = 80;
 const NAME: usize = 9;
+/// What the bar and the name leave of a line.
+const BAR_ROOM: usize = WIDTH - NAME - 7;
 
 /// Shows runs while they happen: elapsed time, offered and achieved rate,
 /// iterations in flight, p99 of the response time in the last interval, what
@@ -128,8 +130,8 @@ fn new_bar(snapshot: &Snapshot<'_, HistogramAggregate>) -> ProgressBar {
     let length = snapshot.plan.duration.map(millis);
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
     let template = match length {
-        Some(_) => "{prefix} {bar:8.green} {wide_msg}",
-        None => "{prefix} {wide_msg}",
+        Some(_) => "{prefix}{bar:6.green} {wide_msg}",
+        None => "{prefix}{wide_msg}",
     };
     bar.set_style(
         ProgressStyle::with_template(template)
@@ -146,32 +148,40 @@ fn draw(bar: &ProgressBar, snapshot: &Snapshot<'_, HistogramAggregate>) {
         return;
     }
     let state = State::of(snapshot);
+    let time = seconds(snapshot.elapsed);
     bar.set_message(format!(
-        "{}  {}  {} in flight  p99 {}  {} errors{}",
-        state.time, state.rates, state.in_flight, state.p99, state.errors, state.lag
+        "{time} s  {}",
+        state.fit(BAR_ROOM - time.len() - 4)
     ));
     let length = bar.length().unwrap_or(u64::MAX);
     bar.set_position(millis(snapshot.elapsed).min(length));
 }
 
-/// "produce   4.0/10.0 s  998 of 1,000/s  3 in flight  p99 1.21 ms  0 errors", and in the end
-/// "produce   10.0/10.0 s  completed: 8,000 of 8,000 arrivals  0 errors".
+/// "produce  4.0/10.0 s  998 of 1,000/s  3 in flight  p99 1.21 ms  0 errors",
+/// and in the end "produce  10.0/10.0 s  completed: 8,000 of 8,000 arrivals  0
+/// errors".
 fn line(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
+    let time = match snapshot.plan.duration {
+        Some(whole) => format!("{}/{} s", seconds(snapshot.elapsed), seconds(whole)),
+        None => format!("{} s", seconds(snapshot.elapsed)),
+    };
+    let head = format!("{}{time:>10}  ", name(snapshot));
     let state = State::of(snapshot);
-    let (name, time) = (name(snapshot), &state.time);
     let rest = match snapshot.stopped {
         Some(stop) => format!(
-            "{stop}: {} of {} arrivals",
+            "{stop}: {} of {} arrivals  {} errors",
             count(snapshot.account.completed),
-            count(snapshot.account.planned)
+            count(snapshot.account.planned),
+            state.errors
         ),
-        None => format!(
-            "{}  {} in flight  p99 {}",
-            state.rates, state.in_flight, state.p99
-        ),
+        None => state.fit(WIDTH.saturating_sub(console::measure_text_width(&head))),
     };
-    let line = format!("{name}{time:>10}  {rest}  {} errors{}", state.errors, state.lag);
-    wrap::cut(&line, WIDTH)
+    wrap::cut(&(head + &rest), WIDTH)
+}
+
+fn seconds(time: Duration) -> String {
+    let decimals = usize::from(time < Duration::from_secs(100));
+    format!("{:.decimals$}", time.as_secs_f64())
 }
 
 fn name(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
@@ -182,12 +192,12 @@ fn name(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
 
 /// The figures of one line, as text.
 struct State {
-    time: String,
-    rates: String,
+    achieved: String,
+    offered: String,
     in_flight: String,
     p99: String,
     errors: String,
-    lag: String,
+    lag: Option<String>,
 }
 
 impl State {
@@ -199,32 +209,117 @@ impl State {
         } else {
             0.0
         };
-        let time = match snapshot.plan.duration {
-            Some(whole) => format!(
-                "{:.1}/{:.1} s",
-                snapshot.elapsed.as_secs_f64(),
-                whole.as_secs_f64()
-            ),
-            None => format!("{:.1} s", snapshot.elapsed.as_secs_f64()),
-        };
         let outcomes = snapshot.total.outcomes();
+        let lag = interval.lag().or(snapshot.total.lag());
         Self {
-            time,
-            rates: format!("{} of {}/s", rate(achieved), rate(snapshot.offered_rate)),
+            achieved: rate(achieved),
+            offered: rate(snapshot.offered_rate),
             in_flight: short(snapshot.in_flight),
             p99: match interval.response_time().count() {
                 0 => "-".to_owned(),
                 _ => duration(interval.response_time().quantile(0.99)),
             },
             errors: short(outcomes.failed + outcomes.unknown),
-            lag: match interval.lag().or(snapshot.total.lag()) {
-                Some(lag) => format!("  lag {}", short(lag.latest)),
-                None => String::new(),
-            },
+            lag: lag.map(|lag| short(lag.latest)),
         }
+    }
+
+    /// The figures in at most so many columns, if that can be: in fewer words
+    /// if it takes that, then without the least of them. A figure that was
+    /// cut in two would be a wrong one.
+    fn fit(&self, room: usize) -> String {
+        let Self {
+            achieved,
+            offered,
+            in_flight,
+            p99,
+            errors,
+            lag,
+        } = self;
+        let lag = match lag {
+            Some(lag) => format!("  lag {lag}"),
+            None => String::new(),
+        };
+        let words = format!(
+            "{achieved} of {offered}/s  {in_flight} in flight  p99 {p99}  {errors} errors{lag}"
+        );
+        let fewer =
+            format!("{achieved}/{offered}/s  {in_flight} in flight  p99 {p99}  {errors} err{lag}");
+        let least = format!("{achieved}/{offered}/s  p99 {p99}  {errors} err{lag}");
+        let fits = |text: &String| console::measure_text_width(text) <= room;
+        [words, fewer].into_iter().find(fits).unwrap_or(least)
     }
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+
+    /// Bars on a terminal of 100 columns, drawn as often as they change.
+    fn bars() -> (Progress, InMemoryTerm) {
+        let terminal = InMemoryTerm::new(10, 100);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let bars = MultiProgress::with_draw_target(target);
+        bars.set_move_cursor(false);
+        (Progress::on(Display::Bars(bars)), terminal)
+    }
+
+    fn snapshot<'a>(
+        name: &'a str,
+        aggregate: &'a HistogramAggregate,
+    ) -> Snapshot<'a, HistogramAggregate> {
+        let second = Duration::from_secs(1);
+        let mut snapshot = Snapshot::new(name, 4 * second, aggregate, aggregate);
+        snapshot.plan = karga_core::Plan::new(Some(1_000), Some(10 * second), 64);
+        snapshot.interval_length = second;
+        snapshot.offered_rate = 1_000.0;
+        snapshot
+    }
+
+    fn show(progress: &mut Progress, snapshot: &Snapshot<'_, HistogramAggregate>) {
+        let flow = progress.on_interval(snapshot);
+        assert_eq!(flow, ControlFlow::Continue(()));
+        if let Some(bar) = &progress.bar {
+            // Not held back by the limit of the drawing rate.
+            bar.force_draw();
+        }
+    }
+
+    #[test]
+    fn a_suite_has_a_bar_for_each_run_and_leaves_none_behind() {
+        let (mut produce, terminal) = bars();
+        let mut fetch = produce.clone();
+        let aggregate = HistogramAggregate::default();
+        show(&mut produce, &snapshot("produce", &aggregate));
+        show(&mut fetch, &snapshot("fetch", &aggregate));
+        insta::assert_snapshot!(terminal.contents(), @"
+        produce  ━━╸─── 4.0 s  0 of 1,000/s  0 in flight  p99 -  0 errors
+        fetch    ━━╸─── 4.0 s  0 of 1,000/s  0 in flight  p99 -  0 errors
+        ");
+
+        let mut last = snapshot("produce", &aggregate);
+        last.stopped = Some(&StopReason::CtrlC);
+        show(&mut produce, &last);
+        // The other run goes on.
+        assert!(
+            !terminal.contents().contains("produce"),
+            "{}",
+            terminal.contents()
+        );
+        assert!(
+            terminal.contents().contains("fetch"),
+            "{}",
+            terminal.contents()
+        );
+
+        // Its future is dropped, and with it the observer.
+        drop(fetch);
+        assert_eq!(terminal.contents(), "");
+    }
 }

@@ -1,4 +1,5 @@
 mod render;
+mod strip;
 
 use std::{
     env, fmt,

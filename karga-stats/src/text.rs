@@ -15,14 +15,20 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// A share with one decimal: "2.4 %".
+/// A share with one decimal: "2.4 %"; only nothing is "0.0 %", and only all is
+/// "100.0 %".
 pub fn percent(part: u64, whole: u64) -> String {
-    let share = if whole == 0 {
-        0.0
+    if part == 0 || whole == 0 {
+        return "0.0 %".to_owned();
+    }
+    let share = part as f64 / whole as f64 * 100.0;
+    if share < 0.05 {
+        "<0.1 %".to_owned()
+    } else if part < whole {
+        format!("{:.1} %", share.min(99.9))
     } else {
-        part as f64 / whole as f64
-    };
-    format!("{:.1} %", share * 100.0)
+        format!("{share:.1} %")
+    }
 }
 
 /// The shortest exact form in one unit: "10 ms".
@@ -56,5 +62,8 @@ mod tests {
     fn a_share_of_nothing_is_nothing() {
         assert_eq!(percent(3, 0), "0.0 %");
         assert_eq!(percent(1203, 50_000), "2.4 %");
+        assert_eq!(percent(1, 50_000), "<0.1 %");
+        assert_eq!(percent(49_999, 50_000), "99.9 %");
+        assert_eq!(percent(50_000, 50_000), "100.0 %");
     }
 }

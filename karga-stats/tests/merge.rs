@@ -177,7 +177,10 @@ fn answers(aggregate: &HistogramAggregate) -> Answers {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(300)
+    })]
 
     #[test]
     fn shards_merged_in_any_order_are_one_aggregate(

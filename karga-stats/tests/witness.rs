@@ -13,6 +13,11 @@ fn value() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn figures_are_those_of_the_witness(values in vec(value(), 1..500), q in 0.0..=1.0_f64) {
         let mut ours = Histogram::new();

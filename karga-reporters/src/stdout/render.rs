@@ -1,5 +1,7 @@
 //! A summary as text.
 
+use std::time::Duration;
+
 use console::Style;
 use karga_core::StopReason;
 use karga_stats::{
@@ -10,6 +12,8 @@ use crate::{
     figure::{bytes, count, duration, percent, rate},
     wrap,
 };
+
+use super::strip::{self, Strip};
 
 const WIDTH: usize = 80;
 /// Of the first column of the tables, its indent included.
@@ -66,6 +70,26 @@ impl Page {
         }
     }
 
+    /// `values` behind `key`, each on one line if that can be.
+    fn list(&mut self, key: &str, values: &[String]) {
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        for value in values {
+            if line.is_empty() {
+                line.clone_from(value);
+            } else if width(&line) + 3 + width(value) <= WIDTH - KEY {
+                line = format!("{line}, {value}");
+            } else {
+                lines.push(format!("{line},"));
+                line.clone_from(value);
+            }
+        }
+        lines.push(line);
+        for (at, line) in lines.iter().enumerate() {
+            self.fact(if at == 0 { key } else { "" }, line);
+        }
+    }
+
     /// The verdict on the whole, and everything that speaks against it.
     fn head(&mut self, summary: &Summary) {
         let (word, style) = if summary.passed() {
@@ -105,7 +129,24 @@ impl Page {
             self.line("");
             self.labels(&row.labels);
         }
+        self.timeline(row);
         self.errors(row);
+    }
+
+    /// How rate, response times and failures went over the run.
+    fn timeline(&mut self, row: &ScenarioSummary) {
+        let strips = strip::of(&row.timeline);
+        if strips.is_empty() {
+            return;
+        }
+        self.line("");
+        for (at, Strip { name, bars, note }) in strips.into_iter().enumerate() {
+            let key = if at == 0 { "timeline" } else { "" };
+            let key = format!("  {key:<width$}{name:<8}", width = KEY - 2);
+            let note = wrap::cut(&note, WIDTH - width(&key) - width(&bars) - 2);
+            let line = format!("{}{bars}  {note}", self.faint.apply_to(key));
+            self.line(&line);
+        }
     }
 
     /// "produce ─────────────── healthy · 10.02 s · completed"
@@ -174,7 +215,7 @@ impl Page {
             );
         }
         if !row.counts.is_empty() {
-            self.fact("counts", &counts(&row.counts));
+            self.list("counts", &counts(&row.counts));
         }
         self.generator(row);
         for threshold in &row.thresholds {
@@ -213,7 +254,7 @@ impl Page {
             }
         }
         if !parts.is_empty() {
-            self.fact("volume", &parts.join(", "));
+            self.list("volume", &parts);
         }
     }
 
@@ -233,13 +274,13 @@ impl Page {
             };
             parts.push(format!(
                 "process CPU {}{cores}",
-                duration(std::time::Duration::from_secs_f64(generator.cpu_seconds))
+                duration(time_of(generator.cpu_seconds))
             ));
         }
         if let Some(busy) = generator.busy {
             parts.push(format!("busy {:.0} %", busy * 100.0));
         }
-        self.fact("generator", &parts.join(", "));
+        self.list("generator", &parts);
     }
 
     fn times(&mut self, row: &ScenarioSummary) {
@@ -297,7 +338,7 @@ impl Page {
                 count(label.completed),
                 rate(label.achieved_rate)
             );
-            if label.failed + label.unknown > 0 {
+            if label.failed > 0 || label.unknown > 0 {
                 ended.push_str(&format!(
                     ", {} failed, {} unknown",
                     count(label.failed),
@@ -326,7 +367,8 @@ impl Page {
             self.error(&error.class, error.count, row.completed);
         }
         if !rest.is_empty() {
-            let more = rest.iter().map(|error| error.count).sum();
+            let counts = rest.iter().map(|error| error.count);
+            let more = counts.fold(0, u64::saturating_add);
             self.error(&format!("{} more classes", rest.len()), more, row.completed);
         }
     }
@@ -352,7 +394,7 @@ fn complaints(row: &ScenarioSummary) -> Vec<String> {
             None => row.generator.verdict.to_string(),
         });
     }
-    if row.failed + row.unknown > 0 {
+    if row.failed > 0 || row.unknown > 0 {
         complaints.push(format!(
             "of {} completed, {} failed ({}) and {} ended unknown ({}){}",
             count(row.completed),
@@ -387,6 +429,11 @@ fn complaints(row: &ScenarioSummary) -> Vec<String> {
     complaints
 }
 
+/// A summary may have been read from a file that says anything.
+fn time_of(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
 fn most_frequent(errors: &[ErrorSummary]) -> String {
     errors
         .first()
@@ -394,12 +441,12 @@ fn most_frequent(errors: &[ErrorSummary]) -> String {
         .unwrap_or_default()
 }
 
-fn counts(counts: &[CountSummary]) -> String {
-    let parts: Vec<_> = counts
-        .iter()
-        .map(|one| format!("{} {}", count(one.count), one.name.replace('_', " ")))
-        .collect();
-    parts.join(", ")
+fn counts(counts: &[CountSummary]) -> Vec<String> {
+    let text = |one: &CountSummary| {
+        let name = wrap::plain(&one.name.replace('_', " "));
+        format!("{} {name}", count(one.count))
+    };
+    counts.iter().map(text).collect()
 }
 
 fn width(text: &str) -> usize {

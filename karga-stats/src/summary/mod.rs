@@ -103,7 +103,7 @@ impl Summary {
     pub fn has_failures(&self) -> bool {
         self.scenarios
             .iter()
-            .any(|row| row.failed + row.unknown > 0)
+            .any(|row| row.failed > 0 || row.unknown > 0)
     }
 
     /// Whether the test is good as a whole: healthy, without failures, and

@@ -1,0 +1,145 @@
+//! What a person sees while a test runs, where there is no terminal.
+#![cfg(feature = "progress")]
+
+mod common;
+
+use std::{ops::ControlFlow, time::Duration};
+
+use common::{Screen, Told, aggregate, ms};
+use karga_core::{Account, Observer, Plan, Snapshot, StopReason};
+use karga_reporters::Progress;
+use karga_stats::HistogramAggregate;
+
+fn snapshot<'a>(
+    name: &'a str,
+    interval: &'a HistogramAggregate,
+    total: &'a HistogramAggregate,
+) -> Snapshot<'a, HistogramAggregate> {
+    let mut snapshot = Snapshot::new(name, ms(4_000), interval, total);
+    snapshot.plan = Plan::new(Some(10_000), Some(ms(10_000)), 64);
+    snapshot.interval_length = ms(1_000);
+    snapshot.account = Account::new(4_003, 4_000, 0, 0);
+    snapshot.in_flight = 3;
+    snapshot.offered_rate = 1_000.0;
+    snapshot
+}
+
+fn lines(snapshots: &[Snapshot<'_, HistogramAggregate>]) -> String {
+    let screen = Screen::default();
+    let mut progress = Progress::to_writer(screen.clone());
+    for snapshot in snapshots {
+        assert_eq!(progress.on_interval(snapshot), ControlFlow::Continue(()));
+    }
+    let text = screen.text();
+    for line in text.lines() {
+        let width = console::measure_text_width(line);
+        assert!(width <= 80, "{width} columns: {line}");
+    }
+    text
+}
+
+fn failed(n: u64) -> Told {
+    Told {
+        class: (n < 7).then_some("refused"),
+        ..Told::default()
+    }
+}
+
+#[test]
+fn one_line_for_each_interval() {
+    let (interval, total) = (
+        aggregate(998, |_| Told::default()),
+        aggregate(4_000, failed),
+    );
+    let going = snapshot("produce", &interval, &total);
+    let mut waiting = snapshot("fetch", &interval, &total);
+    waiting.plan = Plan::new(None, None, 1);
+    insta::assert_snapshot!(lines(&[going, waiting]));
+}
+
+#[test]
+fn a_consumer_shows_its_lag() {
+    let lagging = aggregate(998, |n| Told {
+        lag: Some(n * 100),
+        ..Told::default()
+    });
+    let usual = snapshot("fetch", &lagging, &lagging);
+    let mut long = snapshot("fetch", &lagging, &lagging);
+    long.plan = Plan::new(None, Some(ms(3_600_000)), 64);
+    (long.elapsed, long.offered_rate, long.in_flight) = (ms(1_800_000), 98_765.0, 1_234);
+    insta::assert_snapshot!(lines(&[usual, long]));
+}
+
+#[test]
+fn a_second_in_which_nothing_ended_has_no_p99() {
+    let (interval, total) = (HistogramAggregate::default(), aggregate(4_000, failed));
+    insta::assert_snapshot!(lines(&[snapshot("produce", &interval, &total)]));
+}
+
+#[test]
+fn the_last_line_says_how_it_ended() {
+    let total = aggregate(4_000, |_| Told::default());
+    let ends = [
+        StopReason::Completed,
+        StopReason::CtrlC,
+        StopReason::Observer("p99 of the response time was above 50 ms for five seconds".into()),
+    ];
+    let snapshots: Vec<_> = ends
+        .iter()
+        .map(|end| {
+            let mut snapshot = snapshot("produce", &total, &total);
+            snapshot.stopped = Some(end);
+            snapshot
+        })
+        .collect();
+    insta::assert_snapshot!(lines(&snapshots));
+}
+
+#[test]
+fn the_greatest_of_all_numbers_fit() {
+    let total = aggregate(4_000, |n| Told {
+        lag: Some(u64::MAX - n),
+        ..failed(n)
+    });
+    let name = "漢字".repeat(20) + "\n\x1b[2J";
+    let mut snapshot = snapshot(&name, &total, &total);
+    snapshot.plan.duration = Some(Duration::MAX);
+    (snapshot.elapsed, snapshot.interval_length) = (Duration::MAX, Duration::MAX);
+    (snapshot.in_flight, snapshot.offered_rate) = (u64::MAX, f64::MAX);
+    let text = lines(&[snapshot]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn clones_write_to_one_display_without_tearing_lines() {
+    let screen = Screen::default();
+    let progress = Progress::to_writer(screen.clone());
+    let total = aggregate(100, |_| Told::default());
+    std::thread::scope(|scope| {
+        for name in ["produce", "fetch"] {
+            let (mut progress, total) = (progress.clone(), &total);
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let _ = progress.on_interval(&snapshot(name, total, total));
+                }
+            });
+        }
+    });
+    let text = screen.text();
+    for name in ["produce ", "fetch "] {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        assert_eq!(lines.count(), 50, "{text}");
+    }
+    assert_eq!(text.lines().count(), 100);
+}
+
+#[test]
+fn a_closed_pipe_does_not_stop_the_run() {
+    let mut screen = Screen::default();
+    screen.closed = true;
+    let total = aggregate(100, |_| Told::default());
+    let mut progress = Progress::to_writer(screen);
+    let flow = progress.on_interval(&snapshot("produce", &total, &total));
+    assert_eq!(flow, ControlFlow::Continue(()));
+}
