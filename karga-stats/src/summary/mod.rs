@@ -106,11 +106,17 @@ impl Summary {
             .any(|row| row.failed > 0 || row.unknown > 0)
     }
 
-    /// Whether the test is good as a whole: healthy, without failures, and
-    /// within its thresholds. The right condition for the exit status 0.
+    /// Whether the test is good as a whole: healthy, without failures, with
+    /// every planned arrival begun and brought to its end (or let go, where
+    /// the overload policy said so), and within its thresholds. The right
+    /// condition for the exit status 0.
     pub fn passed(&self) -> bool {
+        let interrupted = self.scenarios.iter().any(|row| row.interrupted > 0);
         let mut thresholds = self.scenarios.iter().flat_map(|row| &row.thresholds);
-        self.is_healthy() && !self.has_failures() && thresholds.all(|threshold| threshold.passed)
+        self.is_healthy()
+            && !self.has_failures()
+            && !interrupted
+            && thresholds.all(|threshold| threshold.passed)
     }
 }
 
@@ -131,7 +137,8 @@ pub struct ScenarioSummary {
     /// The wall clock at t0, where it is known; seconds since 1970 in JSON.
     #[cfg_attr(feature = "serde", serde(default, with = "seconds::since_1970"))]
     pub started_at: Option<SystemTime>,
-    /// From t0 to the end of the last iteration.
+    /// From t0 to the end of the load or of the last iteration, whichever came
+    /// later.
     #[cfg_attr(feature = "serde", serde(with = "seconds"))]
     pub elapsed: Duration,
     /// From t0 to the end of the schedule, or to the moment it was stopped.
