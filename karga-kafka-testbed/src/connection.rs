@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     net::TcpStream,
     sync::Notify,
+    task::coop::consume_budget,
     time::{Instant, sleep_until},
 };
 
@@ -83,6 +84,8 @@ async fn run(stream: &mut TcpStream, shared: &Shared) -> Result<(), End> {
                 }
             }
         };
+        // Requests that are here already need no waiting; others must have their turn between them.
+        consume_budget().await;
         let next = match api::handle(shared, &peer, request, &mut output) {
             Ok(next) => next,
             Err(close) => {

@@ -89,16 +89,18 @@ impl PartitionLog {
         base_offset
     }
 
-    /// Drops the oldest batches until at most `max` bytes are left; the newest one always stays.
-    /// Returns the bytes dropped.
-    pub(crate) fn retain(&mut self, max: u64) -> u64 {
+    /// Drops the oldest batches until at most `max` bytes are left, and returns the bytes dropped.
+    /// The newest one stays even if it alone is larger, unless `all_may_go`.
+    pub(crate) fn retain(&mut self, max: u64, all_may_go: bool) -> u64 {
         let before = self.bytes();
-        while self.bytes() > max && self.batches.len() > 1 {
+        let keep = usize::from(!all_may_go);
+        while self.bytes() > max && self.batches.len() > keep {
             self.batches.pop_front();
         }
-        if let Some(first) = self.batches.front() {
-            self.start = first.base_offset;
-        }
+        self.start = self
+            .batches
+            .front()
+            .map_or(self.end, |first| first.base_offset);
         before - self.bytes()
     }
 
@@ -259,14 +261,18 @@ mod tests {
         for _ in 0..10 {
             append(&mut log, &one);
         }
-        assert_eq!(log.retain(10 * len), 0);
+        assert_eq!(log.retain(10 * len, false), 0);
         assert_eq!(log.start(), 0);
-        assert_eq!(log.retain(3 * len + 1), 7 * len);
+        assert_eq!(log.retain(3 * len + 1, false), 7 * len);
         assert_eq!((log.start(), log.end(), log.bytes()), (14, 20, 3 * len));
         assert_eq!(log.available(13), Err(OutOfRange));
         assert_eq!(read(&log, 14, usize::MAX).len(), 3);
-        log.retain(0);
+        log.retain(0, false);
         assert_eq!((log.start(), log.end()), (18, 20));
+        assert_eq!(log.retain(len - 1, true), len);
+        assert_eq!((log.start(), log.end(), log.bytes()), (20, 20, 0));
+        assert_eq!(append(&mut log, &one), 20);
+        assert_eq!(read(&log, 20, usize::MAX), [(20, 21)]);
     }
 
     #[test]

@@ -212,22 +212,28 @@ impl State {
             .ok()
             .and_then(|i| topic.partitions.get_mut(i));
         if let Some(partition) = partition {
-            self.bytes -= partition.log.retain(limit);
+            self.bytes -= partition.log.retain(limit, false);
         }
-        if self.bytes <= settings.total_retention_bytes {
+        let total = settings.total_retention_bytes;
+        if self.bytes <= total {
             return;
         }
-        // The largest log pays, for a little more than is needed: the search is over all of them.
-        let over =
-            self.bytes - settings.total_retention_bytes + settings.total_retention_bytes / 64;
-        let largest = self
-            .topics
-            .values_mut()
-            .flat_map(|topic| &mut topic.partitions)
-            .max_by_key(|partition| partition.log.bytes());
-        if let Some(partition) = largest {
-            let keep = partition.log.bytes().saturating_sub(over);
-            self.bytes -= partition.log.retain(keep);
+        // A little more than is needed goes, since the search is over all partitions.
+        let target = total - total / 64;
+        while self.bytes > target {
+            let largest = self
+                .topics
+                .values_mut()
+                .flat_map(|topic| &mut topic.partitions)
+                .max_by_key(|partition| partition.log.bytes());
+            let dropped = largest.map_or(0, |partition| {
+                let keep = partition.log.bytes().saturating_sub(self.bytes - target);
+                partition.log.retain(keep, true)
+            });
+            if dropped == 0 {
+                return;
+            }
+            self.bytes -= dropped;
         }
     }
 }

@@ -124,6 +124,9 @@ async fn metadata_makes_topics_that_are_not_there_and_gives_their_leader() {
         .call(&MetadataRequest::default().with_topics(None), 12)
         .await;
     assert_eq!(all.topics.len(), 14);
+    // Each once, however often it is asked for.
+    let once: MetadataResponse = client.call(&metadata_of(&["a", "b", "a", "a"]), 9).await;
+    assert_eq!(once.topics.len(), 2);
     // By id.
     let mut by_id = metadata_of(&["x"]);
     let wanted = &mut by_id.topics.as_mut().unwrap()[0];
@@ -351,6 +354,20 @@ async fn offsets_are_found_by_end_and_by_time() {
             "at {timestamp}"
         );
     }
+    let topic = ListOffsetsTopic::default()
+        .with_name(topic_name("orders"))
+        .with_partitions(vec![ListOffsetsPartition::default().with_timestamp(0); 2]);
+    let twice = client
+        .call(&ListOffsetsRequest::default().with_topics(vec![topic]), 7)
+        .await;
+    let errors = twice.topics[0]
+        .partitions
+        .iter()
+        .map(|partition| partition.error_code);
+    assert_eq!(
+        errors.collect::<Vec<_>>(),
+        [0, ResponseError::InvalidRequest.code()]
+    );
     let partition = ListOffsetsPartition::default()
         .with_partition_index(9)
         .with_timestamp(-1);

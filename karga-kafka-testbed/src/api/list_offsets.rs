@@ -1,5 +1,7 @@
 //! ListOffsets: where a partition begins and ends, and what stood there at a time.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -29,13 +31,20 @@ pub(super) fn handle(
     version: i16,
 ) -> ListOffsetsResponse {
     let mut state = shared.lock();
+    let mut seen = HashSet::new();
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let answer = ListOffsetsPartitionResponse::default()
                 .with_partition_index(asked.partition_index)
                 .with_timestamp(-1)
                 .with_offset(-1);
-            match find(&mut state, &topic.name, asked) {
+            // Once for each, as in Kafka: a search by time is not cheap.
+            let found = if seen.insert((topic.name.clone(), asked.partition_index)) {
+                find(&mut state, &topic.name, asked)
+            } else {
+                Err(ResponseError::InvalidRequest)
+            };
+            match found {
                 Ok((offset, timestamp)) => {
                     let answer = answer.with_offset(offset).with_timestamp(timestamp);
                     let known = version >= 4 && offset >= 0;

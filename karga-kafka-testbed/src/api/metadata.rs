@@ -1,5 +1,7 @@
 //! Metadata: which topics there are, and that this broker leads them all.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
@@ -49,8 +51,11 @@ pub(super) fn handle(
             let may_create = shared.settings.auto_create_topics
                 && (version < 4 || request.allow_auto_topic_creation);
             let partitions = may_create.then_some(shared.settings.partitions);
+            // Each topic once, however often it was named: an answer is much longer than a name.
+            let mut seen = HashSet::new();
             asked
                 .into_iter()
+                .filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)))
                 .map(|topic| one(&mut state, topic, partitions))
                 .collect()
         }
