@@ -41,6 +41,8 @@ pub struct Progress {
     display: Display,
     /// Made at the first snapshot, which knows the name and the plan.
     bar: Option<ProgressBar>,
+    /// The arrivals that were due by the last snapshot.
+    planned: u64,
 }
 
 #[derive(Clone)]
@@ -68,7 +70,11 @@ impl Progress {
     }
 
     fn on(display: Display) -> Self {
-        Self { display, bar: None }
+        Self {
+            display,
+            bar: None,
+            planned: 0,
+        }
     }
 }
 
@@ -102,15 +108,18 @@ impl Observer<HistogramAggregate> for Progress {
         &mut self,
         snapshot: &Snapshot<'_, HistogramAggregate>,
     ) -> ControlFlow<StopReason> {
+        let planned = std::mem::replace(&mut self.planned, snapshot.account.planned);
+        let state = State::of(snapshot, planned);
         match &self.display {
             Display::Lines(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 // See `to_writer`.
-                let _ = writeln!(writer, "{}", line(snapshot)).and_then(|()| writer.flush());
+                let _ =
+                    writeln!(writer, "{}", line(snapshot, &state)).and_then(|()| writer.flush());
             }
             Display::Bars(bars) => {
                 let bar = self.bar.get_or_insert_with(|| bars.add(new_bar(snapshot)));
-                draw(bar, snapshot);
+                draw(bar, snapshot, &state);
             }
         }
         ControlFlow::Continue(())
@@ -142,12 +151,11 @@ fn new_bar(snapshot: &Snapshot<'_, HistogramAggregate>) -> ProgressBar {
     bar
 }
 
-fn draw(bar: &ProgressBar, snapshot: &Snapshot<'_, HistogramAggregate>) {
+fn draw(bar: &ProgressBar, snapshot: &Snapshot<'_, HistogramAggregate>, state: &State) {
     if snapshot.stopped.is_some() {
         bar.finish_and_clear();
         return;
     }
-    let state = State::of(snapshot);
     let time = seconds(snapshot.elapsed);
     bar.set_message(format!(
         "{time} s  {}",
@@ -160,13 +168,12 @@ fn draw(bar: &ProgressBar, snapshot: &Snapshot<'_, HistogramAggregate>) {
 /// "produce  4.0/10.0 s  998 of 1,000/s  3 in flight  p99 1.21 ms  0 errors",
 /// and in the end "produce  10.0/10.0 s  completed: 8,000 of 8,000 arrivals  0
 /// errors".
-fn line(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
+fn line(snapshot: &Snapshot<'_, HistogramAggregate>, state: &State) -> String {
     let time = match snapshot.plan.duration {
         Some(whole) => format!("{}/{} s", seconds(snapshot.elapsed), seconds(whole)),
         None => format!("{} s", seconds(snapshot.elapsed)),
     };
     let head = format!("{}{time:>10}  ", name(snapshot));
-    let state = State::of(snapshot);
     let rest = match snapshot.stopped {
         Some(stop) => format!(
             "{stop}: {} of {} arrivals  {} errors",
@@ -201,19 +208,23 @@ struct State {
 }
 
 impl State {
-    fn of(snapshot: &Snapshot<'_, HistogramAggregate>) -> Self {
+    /// Both rates are those of the whole interval, so that they can be compared
+    /// while the load rises or falls: `planned` arrivals were due before it.
+    fn of(snapshot: &Snapshot<'_, HistogramAggregate>, planned: u64) -> Self {
         let interval = snapshot.interval;
         let seconds = snapshot.interval_length.as_secs_f64();
-        let achieved = if seconds > 0.0 {
-            interval.outcomes().completed() as f64 / seconds
-        } else {
-            0.0
+        let per_second = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
         };
         let outcomes = snapshot.total.outcomes();
         let lag = interval.lag().or(snapshot.total.lag());
         Self {
-            achieved: rate(achieved),
-            offered: rate(snapshot.offered_rate),
+            achieved: rate(per_second(interval.outcomes().completed())),
+            offered: rate(per_second(snapshot.account.planned.saturating_sub(planned))),
             in_flight: short(snapshot.in_flight),
             p99: match interval.response_time().count() {
                 0 => "-".to_owned(),
@@ -278,7 +289,7 @@ mod tests {
         let mut snapshot = Snapshot::new(name, 4 * second, aggregate, aggregate);
         snapshot.plan = karga_core::Plan::new(Some(1_000), Some(10 * second), 64);
         snapshot.interval_length = second;
-        snapshot.offered_rate = 1_000.0;
+        snapshot.account = karga_core::Account::new(1_000, 0, 0, 0);
         snapshot
     }
 

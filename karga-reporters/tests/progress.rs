@@ -18,9 +18,8 @@ fn snapshot<'a>(
     let mut snapshot = Snapshot::new(name, ms(4_000), interval, total);
     snapshot.plan = Plan::new(Some(10_000), Some(ms(10_000)), 64);
     snapshot.interval_length = ms(1_000);
-    snapshot.account = Account::new(4_003, 4_000, 0, 0);
+    snapshot.account = Account::new(1_000, 998, 0, 0);
     snapshot.in_flight = 3;
-    snapshot.offered_rate = 1_000.0;
     snapshot
 }
 
@@ -54,7 +53,19 @@ fn one_line_for_each_interval() {
     let going = snapshot("produce", &interval, &total);
     let mut waiting = snapshot("fetch", &interval, &total);
     waiting.plan = Plan::new(None, None, 1);
+    waiting.account.planned = 2_000;
     insta::assert_snapshot!(lines(&[going, waiting]));
+}
+
+#[test]
+fn while_the_load_rises_both_rates_are_those_of_the_interval() {
+    let interval = aggregate(1_500, |_| Told::default());
+    let first = snapshot("produce", &interval, &interval);
+    let mut second = snapshot("produce", &interval, &interval);
+    second.account.planned = 2_500;
+    let text = lines(&[first, second]);
+    let rates: Vec<_> = text.lines().map(|line| &line[21..38]).collect();
+    assert_eq!(rates, ["1,500 of 1,000/s ", "1,500 of 1,500/s "]);
 }
 
 #[test]
@@ -66,7 +77,8 @@ fn a_consumer_shows_its_lag() {
     let usual = snapshot("fetch", &lagging, &lagging);
     let mut long = snapshot("fetch", &lagging, &lagging);
     long.plan = Plan::new(None, Some(ms(3_600_000)), 64);
-    (long.elapsed, long.offered_rate, long.in_flight) = (ms(1_800_000), 98_765.0, 1_234);
+    (long.elapsed, long.in_flight) = (ms(1_800_000), 1_234);
+    long.account.planned = 98_765;
     insta::assert_snapshot!(lines(&[usual, long]));
 }
 
@@ -105,7 +117,7 @@ fn the_greatest_of_all_numbers_fit() {
     let mut snapshot = snapshot(&name, &total, &total);
     snapshot.plan.duration = Some(Duration::MAX);
     (snapshot.elapsed, snapshot.interval_length) = (Duration::MAX, Duration::MAX);
-    (snapshot.in_flight, snapshot.offered_rate) = (u64::MAX, f64::MAX);
+    (snapshot.in_flight, snapshot.account.planned) = (u64::MAX, u64::MAX);
     let text = lines(&[snapshot]);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(!text.contains('\x1b'), "{text}");
