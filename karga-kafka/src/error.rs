@@ -93,11 +93,13 @@ pub enum Error {
 
 impl Error {
     /// A name of bounded cardinality for tables of errors: the protocol's error name, or one of
-    /// `timeout`, `connect timeout`, `connection refused`, `connection closed`, `connect failed`,
+    /// `timeout` (after sending, so the outcome is unknown), `timeout before sending`,
+    /// `connect timeout`, `connection refused`, `connection closed`, `connect failed`,
     /// `dns`, `protocol`, `no broker`, `bad request`, `no such partition`.
     pub fn class(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::Timeout { .. } => "timeout",
+            Self::Timeout { phase, .. } if phase.is_sent() => "timeout",
+            Self::Timeout { .. } => "timeout before sending",
             Self::Broker { code, .. } => return code.name(),
             Self::Connect { source, .. } => connect_class(source),
             Self::Bootstrap { tried } => match &tried.0[..] {
