@@ -74,9 +74,10 @@ pub use suite::{Suite, SuiteError};
 pub mod prelude {
     pub use crate::{LoadTest, Suite};
     pub use karga_core::{
-        Account, Action, Aggregate, Arrivals, BoxReporter, Executor, GeneratorHealth, Iteration,
-        Merge, Metric, MetricOf, Observer, Outcome, Report, Reporter, Run, Sample, Scenario,
-        Schedule, Snapshot, Stage, Step, StopReason, Volume, action_fn, scenario,
+        Account, Action, Aggregate, Arrivals, BoxReporter, Count, ExecuteError, Executor,
+        GeneratorHealth, Iteration, Merge, Metric, MetricOf, Observer, Outcome, Plan, Report,
+        Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step, StopReason, Volume,
+        action_fn, scenario,
     };
     pub use karga_executors::{Handle, OverloadPolicy, Precision, StageExecutor};
     #[cfg(feature = "kafka")]
