@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use crate::{LoadTest, Named};
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Member =
-    Box<dyn FnOnce(Gate) -> BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>> + Send>;
+type Running = BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>;
+type Member = Box<dyn FnOnce(Gate) -> Running + Send>;
 
 /// Several load tests, run side by side on one t0.
 ///
@@ -139,10 +139,7 @@ impl Suite {
 /// Polls all members in the caller's task, so that dropping the future drops
 /// every one of them at once. Ends with the first error.
 async fn join(
-    mut members: Vec<(
-        String,
-        BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>,
-    )>,
+    mut members: Vec<(String, Running)>,
 ) -> Result<Vec<Run<HistogramAggregate>>, SuiteError> {
     let mut runs: Vec<Option<Run<HistogramAggregate>>> = members.iter().map(|_| None).collect();
     poll_fn(|cx| {
