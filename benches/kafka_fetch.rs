@@ -6,11 +6,15 @@
 //! contenders whose name holds it. `scripts/bench-kafka.sh` sets kafka-consumer-perf-test beside it.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[expect(
+    unreachable_pub,
+    reason = "shared by several programs, each a crate of its own"
+)]
 mod support;
 
 use std::error::Error;
 
-use support::{Row, rival, wanted};
+use support::{Row, ours, rival, wanted};
 
 const BENCH: &str = "fetch 100 B";
 /// Most bytes to an answer: what kafka-consumer-perf-test asks for.
@@ -31,11 +35,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(_) => runtime.block_on(rival::Rival::attach(&address, &topic))?,
         None => {
             let rival = runtime.block_on(rival::Rival::connect(&address, &topic))?;
-            runtime.block_on(rival.produce("", requests, 1_000, 100, 5))?;
+            runtime.block_on(rival.produce("", [requests, 1_000, 100, 5]))?;
             rival
         }
     };
     for _ in 0..support::setting("KARGA_BENCH_ROUNDS", 3) {
+        if wanted(ours::NAME) {
+            let row = ours::fetch(&address, &topic, BENCH, FETCH_BYTES);
+            rows.push(support::print(runtime.block_on(row)?));
+        }
         if wanted(rival::NAME) {
             let row = runtime.block_on(rival.fetch(BENCH, FETCH_BYTES))?;
             rows.push(support::print(row));

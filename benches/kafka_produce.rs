@@ -6,11 +6,15 @@
 //! acks=all, no compression. `scripts/bench-kafka.sh` sets kafka-producer-perf-test beside it.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[expect(
+    unreachable_pub,
+    reason = "shared by several programs, each a crate of its own"
+)]
 mod support;
 
 use std::error::Error;
 
-use support::{Row, rival, wanted};
+use support::{Row, ours, rival, wanted};
 
 const BENCH: &str = "produce 100 B";
 const SIZE: usize = 100;
@@ -27,8 +31,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in 0..support::setting("KARGA_BENCH_ROUNDS", 3) {
         let topic = format!("karga-bench-produce-{}-{round}", std::process::id());
         let rival = runtime.block_on(rival::Rival::connect(&address, &topic))?;
+        if wanted(ours::NAME) {
+            let load = [requests, BATCH, SIZE, IN_FLIGHT];
+            let row = ours::produce(&address, &topic, BENCH, load);
+            rows.push(support::print(runtime.block_on(row)?));
+        }
         if wanted(rival::NAME) {
-            let row = rival.produce(BENCH, requests, BATCH, SIZE, IN_FLIGHT);
+            let row = rival.produce(BENCH, [requests, BATCH, SIZE, IN_FLIGHT]);
             rows.push(support::print(runtime.block_on(row)?));
         }
         runtime.block_on(rival.delete_topic())?;

@@ -6,13 +6,17 @@
 //! of one partition, acks=all, no compression.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[expect(
+    unreachable_pub,
+    reason = "shared by several programs, each a crate of its own"
+)]
 mod support;
 
 use std::error::Error;
 
 use std::time::Instant;
 
-use support::{Row, Watch, bare, print, rival, wanted};
+use support::{Row, Watch, bare, ours, print, rival, wanted};
 
 /// What is measured: name, records to a request, bytes to a record, turns in a round, and requests of
 /// rskafka in a turn.
@@ -42,13 +46,14 @@ async fn measure() -> Result<(), Box<dyn Error>> {
             let template = rival::records(count, size)?;
             let mut blocking = bare::Blocking::connect(&address)?;
             let mut tokio = bare::Tokio::connect(&address).await?;
-            let mut watches = [(); 3].map(|()| Watch::new(turns * REQUESTS));
+            let mut karga = ours::One::connect(&address, &topic, count, size).await?;
+            let mut watches = [(); 4].map(|()| Watch::new(turns * REQUESTS));
             // The first turn warms up and is not kept.
             for turn in 0..=turns {
                 if turn == 1 {
-                    watches = [(); 3].map(|()| Watch::new(turns * REQUESTS));
+                    watches = [(); 4].map(|()| Watch::new(turns * REQUESTS));
                 }
-                let [of_blocking, of_tokio, of_rskafka] = &mut watches;
+                let [of_blocking, of_tokio, of_karga, of_rskafka] = &mut watches;
                 if wanted(bare::BLOCKING) {
                     of_blocking.resume();
                     for _ in 0..REQUESTS {
@@ -67,6 +72,15 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                     }
                     of_tokio.pause();
                 }
+                if wanted(ours::NAME) {
+                    of_karga.resume();
+                    for _ in 0..REQUESTS {
+                        let begun = Instant::now();
+                        karga.produce_one().await?;
+                        of_karga.request(begun);
+                    }
+                    of_karga.pause();
+                }
                 if wanted(rival::NAME) {
                     of_rskafka.resume();
                     for _ in 0..rival_requests {
@@ -77,7 +91,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                     of_rskafka.pause();
                 }
             }
-            let names = [bare::BLOCKING, bare::TOKIO, rival::NAME];
+            let names = [bare::BLOCKING, bare::TOKIO, ours::NAME, rival::NAME];
             for (watch, case) in watches.into_iter().zip(names) {
                 if watch.count() > 0 {
                     let messages = (watch.count() * count) as u64;

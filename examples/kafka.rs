@@ -8,6 +8,12 @@
 //! The exit status is 0 only when the run was healthy and nothing failed, 1
 //! when it was not, and 2 when it could not be run at all.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to the person who runs it"
+)]
+
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;

@@ -4,6 +4,8 @@
 //! only while nothing on the loopback socket is ready: the figures are exact
 //! but for the resolution of the timer and of the histogram.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use karga::prelude::*;

@@ -1,5 +1,7 @@
 //! `Suite`: one t0, one summary, and clear refusals.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

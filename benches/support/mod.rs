@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 pub mod bare;
+pub mod ours;
 pub mod rival;
 
 use std::error::Error;

@@ -67,10 +67,7 @@ impl Rival {
     pub async fn produce(
         &self,
         bench: &'static str,
-        requests: usize,
-        count: usize,
-        size: usize,
-        in_flight: usize,
+        [requests, count, size, in_flight]: [usize; 4],
     ) -> Result<Row, Box<dyn Error>> {
         let template = Arc::new(records(count, size)?);
         let next = Arc::new(AtomicUsize::new(0));
