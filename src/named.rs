@@ -34,4 +34,8 @@ impl<S: Scenario> Scenario for Named<S> {
     fn teardown(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         self.scenario.teardown()
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.scenario.remarks()
+    }
 }

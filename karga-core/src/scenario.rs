@@ -91,6 +91,14 @@ pub trait Scenario: Send + Sync {
     fn teardown(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         std::future::ready(Ok(()))
     }
+
+    /// What a person should know of the run that no figure says, such as the
+    /// whole message of the first error of each class. Asked for once, after
+    /// the last iteration; the remarks join the warnings of the run. None by
+    /// default.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 macro_rules! forward {
@@ -112,6 +120,9 @@ macro_rules! forward {
             }
             fn teardown(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
                 (**self).teardown()
+            }
+            fn remarks(&self) -> Vec<String> {
+                (**self).remarks()
             }
         }
     )*};

@@ -60,6 +60,7 @@ impl<S: Scenario> Executor<S> for StageExecutor {
             Err(reason) => self.never_started(scenario.name(), reason, aggregate, observer),
         };
         run.warnings.splice(0..0, warnings);
+        run.warnings.extend(scenario.remarks());
         run.warnings.extend(teardown(scenario).await);
         Ok(run)
     }
