@@ -8,16 +8,17 @@
 //! The exit status is 0 only when the run was healthy and nothing failed, 1
 //! when it was not, and 2 when it could not be run at all.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program talks to the person who runs it"
-)]
-
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Parser;
 use karga::{
+    core::schedule::MAX_RATE,
     kafka::{
         ErrorCode, Payload, StartOffset,
         client::{Client, NewTopic},
@@ -30,11 +31,20 @@ const TOPIC: &str = "karga"; // on the embedded broker
 const RAMP: f64 = 0.2; // share of the schedule to ramp up, and again to ramp down
 const FETCH_RATE: f64 = 50.0; // fetches per second at the plateau
 const FETCH_WAIT: Duration = Duration::from_millis(5); // the longest wait for new records
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600); // of a schedule
 const DRAIN: Duration = Duration::from_millis(500); // to fetch what was produced last
 
 /// Loads a Kafka topic with producers and consumers side by side: ramp up,
 /// hold, ramp down.
+///
+/// Ctrl-C ends the load early: what is in flight gets up to 30 s to be answered,
+/// and the report is printed. A second Ctrl-C ends the program at once, without
+/// a report.
+///
+/// Exit status: 0 if the run was healthy and nothing failed, 1 if not, 2 if it
+/// could not be run.
 #[derive(Debug, Parser)]
+#[command(max_term_width = 80)]
 struct Args {
     /// The topic to load, kafka://host:9092[,host2:9092]/topic[?option=value&...]
     /// [default: a broker embedded in this program]
@@ -53,14 +63,14 @@ struct Args {
     #[arg(long, default_value_t = 10)]
     batch: usize,
     /// Producers: the most produce requests in flight, each on its own connection
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
     workers: u64,
     /// Acknowledgements that the broker is asked for: 0, 1 or all
     /// [default: all, or what the URL says]
     #[arg(long)]
     acks: Option<Acks>,
     /// Make the topic first, with this many partitions, unless it is there
-    #[arg(long, value_name = "PARTITIONS")]
+    #[arg(long, value_name = "PARTITIONS", allow_negative_numbers = true)]
     create_topic: Option<i32>,
     /// Also write the summary to this file, as JSON
     #[arg(long, value_name = "PATH")]
@@ -77,13 +87,13 @@ async fn main() -> ExitCode {
         Ok(summary) if summary.passed() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
-            eprint!("error: {error}");
+            let mut text = format!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprint!(": {cause}");
+                text.push_str(&format!(":\n  {cause}"));
                 source = cause.source();
             }
-            eprintln!();
+            say(&text);
             ExitCode::from(2)
         }
     }
@@ -91,27 +101,37 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
     // What can be refused is refused before any load.
-    let whole = Duration::try_from_secs_f64(args.seconds).map_err(|cause| {
-        format!(
-            "--seconds {}: {cause}; give a positive number",
-            args.seconds
-        )
-    })?;
+    let whole = match Duration::try_from_secs_f64(args.seconds) {
+        Ok(whole) if whole >= Duration::from_millis(1) && whole <= LONGEST => whole,
+        _ => {
+            let longest = LONGEST.as_secs();
+            let given = args.seconds;
+            return Err(format!("--seconds {given}: give a number from 0.001 to {longest}").into());
+        }
+    };
+    if !(args.rate > 0.0 && args.rate <= MAX_RATE) {
+        let (given, most) = (args.rate, MAX_RATE);
+        return Err(format!("--rate {given:?}: give a number above 0, up to {most:e}").into());
+    }
+    if args.workers == 0 {
+        return Err("--workers 0: give 1 or more; each is one request in flight".into());
+    }
     let json = args.json.map(JsonReporter::to_file);
     if let Some(json) = &json {
         json.check()?;
     }
 
+    // Dropped, and so stopped, when the run is over.
     let mut embedded = None;
     let url: KafkaUrl = match &args.url {
         Some(url) => url.parse()?,
-        None => embedded
-            .insert(EmbeddedBroker::start().await?)
-            .url(TOPIC)
-            .parse()?,
+        None => {
+            let partitions = args.create_topic.unwrap_or(1);
+            let broker = EmbeddedBroker::builder().partitions(partitions).start();
+            embedded.insert(broker.await?).url(TOPIC).parse()?
+        }
     };
-
-    if let Some(partitions) = args.create_topic {
+    if let (Some(_), Some(partitions)) = (&args.url, args.create_topic) {
         create_topic(&url, partitions).await?;
     }
 
@@ -166,13 +186,19 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
         suite = suite.with(fetch);
     }
 
-    println!("loading {url}");
+    say(&format!("loading {url}"));
     let summary = suite.run().await?;
-    StdoutReporter::default().report(&summary).await?;
+    // The file first: whoever reads standard output may have gone.
     if let Some(json) = &json {
         json.report(&summary).await?;
     }
+    StdoutReporter::default().report(&summary).await?;
     Ok(summary)
+}
+
+/// Tells the person who runs this; if nobody listens, that is no reason to stop.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 async fn create_topic(url: &KafkaUrl, partitions: i32) -> Result<(), karga::kafka::Error> {
