@@ -1,4 +1,5 @@
-//! Producing 100-byte records as fast as one connection goes: 5 requests in flight of 1000 records.
+//! Producing 100-byte records at full speed: 5 requests in flight of 1000 records, by 5 workers with a
+//! connection each (rskafka shares its one).
 //!
 //! `KARGA_KAFKA` names the broker (default 127.0.0.1:9092), `KARGA_BENCH_ROUNDS` the rounds
 //! (default 3), `KARGA_BENCH_MESSAGES` the messages of one measurement (default 5 million). A word

@@ -49,14 +49,15 @@ impl One {
     }
 }
 
-/// Sends `requests` of `count` records of `size` bytes over one connection, `in_flight` at a time.
+/// Sends `requests` of `count` records of `size` bytes with `in_flight` workers, each on a
+/// connection of its own, as scenarios do unless told otherwise.
 pub async fn produce(
     address: &str,
     topic: &str,
     bench: &'static str,
     [requests, count, size, in_flight]: [usize; 4],
 ) -> Result<Row, Box<dyn Error>> {
-    let url = format!("kafka://{address}/{topic}?connections=1&in_flight={in_flight}");
+    let url = format!("kafka://{address}/{topic}");
     let scenario = scenario(&url, count, size)?;
     let mut users = Vec::new();
     for user in 0..in_flight {
