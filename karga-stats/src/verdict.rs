@@ -4,8 +4,8 @@ use karga_core::{Account, GeneratorHealth};
 
 use crate::text::{count, duration, percent};
 
-/// The share of the planned arrivals that may be late or dropped in a healthy
-/// run: 2 %.
+/// The share of the planned arrivals that may be late, dropped or interrupted
+/// in a healthy run: 2 %.
 ///
 /// Below it the load that was offered is, for every practical purpose, the
 /// load that was asked for, and the odd arrival that a busy machine delays
@@ -31,9 +31,9 @@ pub enum Verdict {
     /// was free, or the machine had no CPU left. The figures say more about
     /// the generator than about the target.
     Saturated,
-    /// The target could not keep up: arrivals were late because every worker
-    /// was waiting for it. The response times are true; the load was less than
-    /// what was asked for.
+    /// The target could not keep up: arrivals were late, or not completed
+    /// before the run ended, because every worker was waiting for it. The
+    /// response times are true; the load was less than what was asked for.
     InFlightLimit,
     /// No iteration was completed: there are no figures.
     #[default]
@@ -56,13 +56,14 @@ impl Verdict {
     /// and says why, unless all is well.
     ///
     /// - [`NoSamples`](Self::NoSamples) if nothing was completed.
-    /// - Otherwise the late arrivals are counted, and the dropped ones with
-    ///   them: an overload policy that lets arrivals go does not make the
-    ///   missing load less missing. Up to [`TOLERATED_LATE_SHARE`] of the
-    ///   planned arrivals the run is [`Healthy`](Self::Healthy).
+    /// - Otherwise the late arrivals are counted, and the dropped and the
+    ///   interrupted ones with them: a load that was let go, never begun or
+    ///   cut off is no less missing than one that came late. Up to
+    ///   [`TOLERATED_LATE_SHARE`] of the planned arrivals the run is
+    ///   [`Healthy`](Self::Healthy).
     /// - Beyond that it is [`Saturated`](Self::Saturated) if the runtime's
     ///   threads were busy for 95 % of the time or more, or if more late
-    ///   arrivals found a free worker than found none, and
+    ///   arrivals found a free worker than found none or were interrupted, and
     ///   [`InFlightLimit`](Self::InFlightLimit) otherwise.
     pub fn of(account: &Account, generator: &GeneratorHealth) -> (Self, Option<String>) {
         let judge = Judge { account, generator };
@@ -96,11 +97,19 @@ impl Judge<'_> {
     }
 
     fn late(&self) -> u64 {
-        self.generator.late_with_free_worker + self.generator.late_with_all_busy
+        let GeneratorHealth {
+            late_with_free_worker,
+            late_with_all_busy,
+            ..
+        } = *self.generator;
+        late_with_free_worker.saturating_add(late_with_all_busy)
     }
 
     fn not_on_time(&self) -> u64 {
-        self.late() + self.account.dropped
+        // The executor may be anyone's, and say anything.
+        self.late()
+            .saturating_add(self.account.dropped)
+            .saturating_add(self.account.interrupted)
     }
 
     fn is_always_busy(&self) -> bool {
@@ -108,45 +117,60 @@ impl Judge<'_> {
     }
 
     fn mostly_with_free_worker(&self) -> bool {
-        self.generator.late_with_free_worker > self.generator.late_with_all_busy
+        let without = self.generator.late_with_all_busy;
+        self.generator.late_with_free_worker > without.saturating_add(self.account.interrupted)
     }
 
-    /// "1,203 of 50,000 arrivals (2.4 %) started more than 10 ms late and 7
-    /// were dropped".
-    fn what_was_late(&self) -> String {
+    /// Whether anything says that no worker was left for an arrival.
+    fn ran_out_of_workers(&self) -> bool {
+        self.generator.late_with_all_busy > 0
+            || self.account.dropped > 0
+            || self.generator.peak_in_flight >= self.generator.workers
+    }
+
+    /// "1,203 of 50,000 arrivals (2.4 %) started more than 10 ms late, 7
+    /// (<0.1 %) were dropped and 12 (<0.1 %) were not completed before the run
+    /// ended".
+    fn what_was_missing(&self) -> String {
         let planned = self.account.planned;
-        let share = |part| {
-            format!(
-                "of {} arrivals ({})",
-                count(planned),
-                percent(part, planned)
-            )
-        };
+        let were = |number| if number == 1 { "was" } else { "were" };
+        let Account {
+            dropped,
+            interrupted,
+            ..
+        } = *self.account;
         let late = self.late();
-        let dropped = self.account.dropped;
-        let started_late = format!(
-            "{} {} started more than {} late",
-            count(late),
-            share(late),
-            duration(self.generator.tolerance),
-        );
-        match (late, dropped) {
-            (_, 0) => started_late,
-            (0, _) => format!(
-                "{} {} were dropped as too late",
-                count(dropped),
-                share(dropped)
+        let too_late = if late == 0 { " as too late" } else { "" };
+        let tolerance = duration(self.generator.tolerance);
+        let kinds = [
+            (late, format!("started more than {tolerance} late")),
+            (dropped, format!("{} dropped{too_late}", were(dropped))),
+            (
+                interrupted,
+                format!("{} not completed before the run ended", were(interrupted)),
             ),
-            _ => format!(
-                "{started_late} and {} ({}) were dropped",
-                count(dropped),
-                percent(dropped, planned)
-            ),
+        ];
+        let mut parts: Vec<String> = Vec::new();
+        for (number, fate) in kinds.into_iter().filter(|&(number, _)| number > 0) {
+            // The whole is named once.
+            let whole = if parts.is_empty() {
+                format!(" of {} arrivals", count(planned))
+            } else {
+                String::new()
+            };
+            let share = percent(number, planned);
+            parts.push(format!("{}{whole} ({share}) {fate}", count(number)));
+        }
+        let last = parts.pop().unwrap_or_default();
+        if parts.is_empty() {
+            last
+        } else {
+            format!("{} and {last}", parts.join(", "))
         }
     }
 
     fn why_saturated(&self) -> String {
-        let what = self.what_was_late();
+        let what = self.what_was_missing();
         if self.is_always_busy() {
             let busy = self.generator.busy.unwrap_or_default();
             return format!(
@@ -156,8 +180,8 @@ impl Judge<'_> {
                 busy.min(1.0) * 100.0
             );
         }
-        let free = match (self.generator.late_with_all_busy, self.account.dropped) {
-            (0, 0) => "although a worker was free".to_owned(),
+        let free = match self.not_on_time() - self.generator.late_with_free_worker {
+            0 => "although a worker was free".to_owned(),
             _ => format!(
                 "; {} of them found a free worker",
                 count(self.generator.late_with_free_worker)
@@ -171,6 +195,15 @@ impl Judge<'_> {
     }
 
     fn why_limited(&self) -> String {
+        if !self.ran_out_of_workers() {
+            return format!(
+                "{}: the target did not answer in time although it was not asked for more than \
+                 {} at once; see whether it answers at all, and give it more time at the end of \
+                 the run if it is only slow",
+                self.what_was_missing(),
+                count(self.generator.peak_in_flight)
+            );
+        }
         let workers = match self.generator.workers {
             0 => "every worker was".to_owned(),
             1 => "the only worker was".to_owned(),
@@ -180,7 +213,7 @@ impl Judge<'_> {
             "{} because {workers} waiting for the target: it is slower than the load that was \
              offered, and the response times include the wait; raise the number of workers if \
              the target may have more requests in flight, or lower the rate",
-            self.what_was_late()
+            self.what_was_missing()
         )
     }
 
@@ -290,6 +323,79 @@ mod tests {
         assert_eq!(verdict, Verdict::Saturated);
         assert!(
             reason.contains("were dropped; 15 of them found a free worker: "),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn interrupted_arrivals_are_missing_load() {
+        assert_eq!(
+            judge((1000, 980, 0, 20), (0, 0), Some(0.2)),
+            (Verdict::Healthy, String::new())
+        );
+        assert_eq!(
+            judge((1000, 979, 0, 21), (0, 0), Some(0.2)).0,
+            Verdict::InFlightLimit
+        );
+
+        let (verdict, reason) = judge((3200, 1588, 0, 1612), (0, 3), Some(0.2));
+        assert_eq!(verdict, Verdict::InFlightLimit);
+        assert!(
+            reason.starts_with(
+                "3 of 3,200 arrivals (0.1 %) started more than 10 ms late and 1,612 (50.4 %) \
+                 were not completed before the run ended because all 64 workers were waiting"
+            ),
+            "{reason}"
+        );
+        let (_, reason) = judge((3200, 1580, 8, 1612), (0, 3), Some(0.2));
+        assert!(
+            reason.contains("10 ms late, 8 (0.2 %) were dropped and 1,612 (50.4 %) were not"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn interrupted_arrivals_count_as_those_that_found_no_worker() {
+        let (verdict, _) = judge((1000, 900, 0, 100), (100, 0), Some(0.2));
+        assert_eq!(verdict, Verdict::InFlightLimit);
+        let (verdict, reason) = judge((1000, 900, 0, 100), (101, 0), Some(0.2));
+        assert_eq!(verdict, Verdict::Saturated);
+        assert!(
+            reason.contains("before the run ended; 101 of them found a free worker: "),
+            "{reason}"
+        );
+        let (verdict, reason) = judge((1000, 900, 0, 100), (0, 0), Some(0.95));
+        assert_eq!(verdict, Verdict::Saturated);
+        assert!(
+            reason.starts_with(
+                "100 of 1,000 arrivals (10.0 %) were not completed before the run ended, and \
+                 the generator's threads were busy 95 % of the time"
+            ),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_silent_target_is_not_blamed_on_workers_that_were_free() {
+        let mut generator = GeneratorHealth::default();
+        (generator.workers, generator.peak_in_flight) = (64, 60);
+        let silent = |generator: &GeneratorHealth| {
+            let (verdict, reason) = Verdict::of(&Account::new(3200, 3100, 0, 100), generator);
+            assert_eq!(verdict, Verdict::InFlightLimit);
+            reason.unwrap_or_default()
+        };
+        let reason = silent(&generator);
+        assert!(
+            reason.starts_with(
+                "100 of 3,200 arrivals (3.1 %) were not completed before the run ended: the \
+                 target did not answer in time although it was not asked for more than 60 at once"
+            ),
+            "{reason}"
+        );
+        generator.peak_in_flight = 64;
+        let reason = silent(&generator);
+        assert!(
+            reason.contains("ended because all 64 workers were waiting"),
             "{reason}"
         );
     }

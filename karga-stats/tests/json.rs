@@ -102,7 +102,7 @@ fn expected() -> Value {
         }],
         "generator": {
             "verdict": "in_flight_limit",
-            "reason": "1 of 2 arrivals (50.0 %) were dropped as too late because all 4 workers \
+            "reason": "1 of 2 arrivals (50.0 %) was dropped as too late because all 4 workers \
                        were waiting for the target: it is slower than the load that was offered, \
                        and the response times include the wait; raise the number of workers if \
                        the target may have more requests in flight, or lower the rate",

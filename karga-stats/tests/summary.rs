@@ -251,6 +251,7 @@ fn passing_takes_health_success_and_thresholds() {
     let sample = Sample::new(Iteration::new(0, 0, ms(0)), ms(0), ms(5), ());
     good.aggregate.record(&sample);
     good.account = Account::new(1, 1, 0, 0);
+    good.stop = StopReason::Completed;
     let mut summary = Summary::derive(&good);
     assert!(summary.passed());
     summary.scenarios[0]
@@ -262,6 +263,34 @@ fn passing_takes_health_success_and_thresholds() {
         .push(ThresholdSummary::new("p99 < 1 ms", false));
     assert!(!summary.passed());
 
-    let failing = Summary::derive(&run());
+    let mut failing = run();
+    failing.account = Account::new(100, 100, 0, 0);
+    failing.stop = StopReason::Completed;
+    let failing = Summary::derive(&failing);
     assert!(failing.has_failures() && failing.is_healthy() && !failing.passed());
+}
+
+#[test]
+fn a_run_that_was_stopped_from_outside_is_sound_but_has_not_passed() {
+    let mut good = run();
+    good.aggregate = HistogramAggregate::default();
+    let sample = Sample::new(Iteration::new(0, 0, ms(0)), ms(0), ms(5), ());
+    good.aggregate.record(&sample);
+    good.account = Account::new(1, 1, 0, 0);
+    let mut summary = Summary::derive(&good);
+    let ends = [
+        (StopReason::Completed, false),
+        (StopReason::Requested, false),
+        (StopReason::CtrlC, true),
+        (StopReason::Observer("enough".into()), true),
+    ];
+    for (end, stopped) in ends {
+        summary.scenarios[0].stop = end;
+        assert!(summary.is_sound());
+        assert_eq!(summary.was_stopped(), stopped);
+        assert_eq!(summary.passed(), !stopped);
+    }
+
+    summary.scenarios[0].interrupted = 1;
+    assert!(summary.was_stopped() && !summary.is_sound() && !summary.passed());
 }

@@ -106,17 +106,32 @@ impl Summary {
             .any(|row| row.failed > 0 || row.unknown > 0)
     }
 
-    /// Whether the test is good as a whole: healthy, without failures, with
-    /// every planned arrival begun and brought to its end (or let go, where
-    /// the overload policy said so), and within its thresholds. The right
-    /// condition for the exit status 0.
-    pub fn passed(&self) -> bool {
+    /// Whether a scenario was stopped before its end by Ctrl-C or by an
+    /// observer. A program that stops its own test has what it wanted: that
+    /// does not count.
+    pub fn was_stopped(&self) -> bool {
+        let meant = |stop| matches!(stop, &StopReason::Completed | &StopReason::Requested);
+        self.scenarios.iter().any(|row| !meant(&row.stop))
+    }
+
+    /// Whether nothing that happened speaks against the test, as far as it
+    /// went: healthy, without failures, with every planned arrival begun and
+    /// brought to its end (or let go, where the overload policy said so), and
+    /// within its thresholds.
+    pub fn is_sound(&self) -> bool {
         let interrupted = self.scenarios.iter().any(|row| row.interrupted > 0);
         let mut thresholds = self.scenarios.iter().flat_map(|row| &row.thresholds);
         self.is_healthy()
             && !self.has_failures()
             && !interrupted
             && thresholds.all(|threshold| threshold.passed)
+    }
+
+    /// Whether the test is good as a whole: [sound](Self::is_sound), and not
+    /// [stopped](Self::was_stopped) before its end. The right condition for
+    /// the exit status 0.
+    pub fn passed(&self) -> bool {
+        self.is_sound() && !self.was_stopped()
     }
 }
 
