@@ -4,6 +4,12 @@ use std::time::Duration;
 
 pub(crate) use karga_stats::text::{count, percent};
 
+/// "1 message", "1,203 messages": for nouns with a regular plural.
+pub(crate) fn counted(value: u64, noun: &str) -> String {
+    let s = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(value))
+}
+
 /// "0 ns", "1.21 ms", "36.5 s", "1m40s", "3h20m", "5 d": at most 7 columns, so
 /// that columns of 8 never touch.
 pub(crate) fn duration(value: Duration) -> String {
@@ -127,6 +133,12 @@ mod tests {
             assert_eq!(duration(Duration::from_nanos(nanos)), text);
         }
         assert_eq!(duration(Duration::MAX), ">1e5 d");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let texts = [0, 1, 1_203].map(|n| counted(n, "message"));
+        assert_eq!(texts, ["0 messages", "1 message", "1,203 messages"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod json;
 #[cfg(feature = "progress")]
 mod progress;
 mod stdout;
+mod terminal;
 mod wrap;
 
 pub use json::{JsonReporter, JsonReporterError};

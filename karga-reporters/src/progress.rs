@@ -12,7 +12,7 @@ use karga_stats::HistogramAggregate;
 
 use crate::{
     figure::{count, duration, rate, short},
-    wrap,
+    terminal, wrap,
 };
 
 const WIDTH: usize = 80;
@@ -23,6 +23,9 @@ const BAR_ROOM: usize = WIDTH - NAME - 7;
 /// Shows runs while they happen: elapsed time, offered and achieved rate,
 /// iterations in flight, p99 of the response time in the last interval, what
 /// did not succeed so far, and lag.
+///
+/// When the schedule is over or the run was stopped, and iterations are still
+/// in flight, it says how many it waits for.
 ///
 /// On a terminal each run has a line of its own with a bar, which is removed
 /// when the run ends; elsewhere a plain line is written at each interval. Both
@@ -52,9 +55,10 @@ enum Display {
 }
 
 impl Progress {
-    /// Bars on standard error if that is a terminal, plain lines otherwise.
+    /// Bars on standard error if that is a terminal that can move its cursor
+    /// (not `TERM=dumb`), plain lines otherwise.
     pub fn new() -> Self {
-        if io::stderr().is_terminal() {
+        if io::stderr().is_terminal() && !terminal::is_dumb() {
             Self::on(Display::Bars(MultiProgress::with_draw_target(
                 ProgressDrawTarget::stderr(),
             )))
@@ -176,10 +180,10 @@ fn line(snapshot: &Snapshot<'_, HistogramAggregate>, state: &State) -> String {
     let head = format!("{}{time:>10}  ", name(snapshot));
     let rest = match snapshot.stopped {
         Some(stop) => format!(
-            "{stop}: {} of {} arrivals  {} errors",
+            "{stop}: {} of {} arrivals  {}",
             count(snapshot.account.completed),
             count(snapshot.account.planned),
-            state.errors
+            state.errors()
         ),
         None => state.fit(WIDTH.saturating_sub(console::measure_text_width(&head))),
     };
@@ -199,6 +203,8 @@ fn name(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
 
 /// The figures of one line, as text.
 struct State {
+    /// No further arrival is due, and some have not ended.
+    waiting: bool,
     achieved: String,
     offered: String,
     in_flight: String,
@@ -222,9 +228,18 @@ impl State {
         };
         let outcomes = snapshot.total.outcomes();
         let lag = interval.lag().or(snapshot.total.lag());
+        let due = snapshot.account.planned.saturating_sub(planned);
+        let is_over = snapshot.offered_rate == 0.0
+            || snapshot
+                .plan
+                .duration
+                .is_some_and(|end| snapshot.elapsed >= end);
         Self {
+            // What became due in the interval in which the load ended is still
+            // to be shown.
+            waiting: due == 0 && is_over && snapshot.in_flight > 0,
             achieved: rate(per_second(interval.outcomes().completed())),
-            offered: rate(per_second(snapshot.account.planned.saturating_sub(planned))),
+            offered: rate(per_second(due)),
             in_flight: short(snapshot.in_flight),
             p99: match interval.response_time().count() {
                 0 => "-".to_owned(),
@@ -235,11 +250,17 @@ impl State {
         }
     }
 
+    fn errors(&self) -> String {
+        let s = if self.errors == "1" { "" } else { "s" };
+        format!("{} error{s}", self.errors)
+    }
+
     /// The figures in at most so many columns, if that can be: in fewer words
     /// if it takes that, then without the least of them. A figure that was
     /// cut in two would be a wrong one.
     fn fit(&self, room: usize) -> String {
         let Self {
+            waiting,
             achieved,
             offered,
             in_flight,
@@ -251,12 +272,21 @@ impl State {
             Some(lag) => format!("  lag {lag}"),
             None => String::new(),
         };
-        let words = format!(
-            "{achieved} of {offered}/s  {in_flight} in flight  p99 {p99}  {errors} errors{lag}"
-        );
-        let fewer =
-            format!("{achieved}/{offered}/s  {in_flight} in flight  p99 {p99}  {errors} err{lag}");
-        let least = format!("{achieved}/{offered}/s  p99 {p99}  {errors} err{lag}");
+        let rest = format!("p99 {p99}  {}{lag}", self.errors());
+        let short_rest = format!("p99 {p99}  {errors} err{lag}");
+        let (words, fewer, least) = if *waiting {
+            (
+                format!("{achieved}/s  waiting for {in_flight} in flight  {rest}"),
+                format!("waiting for {in_flight} in flight  {short_rest}"),
+                format!("waiting for {in_flight}  {short_rest}"),
+            )
+        } else {
+            (
+                format!("{achieved} of {offered}/s  {in_flight} in flight  {rest}"),
+                format!("{achieved}/{offered}/s  {in_flight} in flight  {short_rest}"),
+                format!("{achieved}/{offered}/s  {short_rest}"),
+            )
+        };
         let fits = |text: &String| console::measure_text_width(text) <= room;
         [words, fewer].into_iter().find(fits).unwrap_or(least)
     }

@@ -1,14 +1,17 @@
+mod complaint;
 mod render;
 mod strip;
 
 use std::{
-    env, fmt,
+    fmt,
     io::{self, IsTerminal, Write},
     sync::Mutex,
 };
 
 use karga_core::Reporter;
 use karga_stats::Summary;
+
+use crate::terminal;
 
 /// Prints a [`Summary`] for people: what went wrong on top, then the figures of
 /// each scenario, in at most 80 columns.
@@ -35,8 +38,9 @@ pub struct StdoutReporter {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Color {
-    /// On a terminal, unless the environment variable `NO_COLOR` is set. A
-    /// writer of one's own is taken for no terminal. The default.
+    /// On a terminal, unless the environment variable `NO_COLOR` is set or
+    /// `TERM` is `dumb`. A writer of one's own is taken for no terminal. The
+    /// default.
     #[default]
     Auto,
     /// Always.
@@ -78,8 +82,10 @@ impl StdoutReporter {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                let asked_not_to = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                self.writer.is_none() && !asked_not_to && io::stdout().is_terminal()
+                self.writer.is_none()
+                    && !terminal::is_color_unwanted()
+                    && !terminal::is_dumb()
+                    && io::stdout().is_terminal()
             }
         }
     }

@@ -89,6 +89,41 @@ fn a_second_in_which_nothing_ended_has_no_p99() {
 }
 
 #[test]
+fn when_no_more_is_due_it_says_what_it_waits_for() {
+    let (some, nothing) = (
+        aggregate(40, |n| failed(n + 6)),
+        HistogramAggregate::default(),
+    );
+    let going = snapshot("produce", &some, &some);
+    // Stopped in the midst of an interval: arrivals were due in it.
+    let mut stopping = snapshot("produce", &some, &some);
+    stopping.account.planned = 1_500;
+    // The overdue ones are worked off, then the last are waited for.
+    let mut working_off = snapshot("produce", &some, &some);
+    working_off.account.planned = 1_500;
+    let mut silent = snapshot("produce", &nothing, &some);
+    silent.account.planned = 1_500;
+    // Beyond the plan, whatever the schedule says of its rate.
+    let mut beyond = snapshot("produce", &nothing, &some);
+    (beyond.account.planned, beyond.offered_rate) = (1_500, 500.0);
+    beyond.elapsed = ms(12_000);
+    // A slow schedule: nothing was due just now, but something will be.
+    let mut slow = snapshot("produce", &nothing, &some);
+    (slow.account.planned, slow.offered_rate) = (1_500, 0.1);
+    let mut done = snapshot("produce", &nothing, &some);
+    (done.account.planned, done.in_flight) = (1_500, 0);
+    insta::assert_snapshot!(lines(&[
+        going,
+        stopping,
+        working_off,
+        silent,
+        beyond,
+        slow,
+        done
+    ]));
+}
+
+#[test]
 fn the_last_line_says_how_it_ended() {
     let total = aggregate(4_000, |_| Told::default());
     let ends = [
@@ -118,8 +153,13 @@ fn the_greatest_of_all_numbers_fit() {
     snapshot.plan.duration = Some(Duration::MAX);
     (snapshot.elapsed, snapshot.interval_length) = (Duration::MAX, Duration::MAX);
     (snapshot.in_flight, snapshot.account.planned) = (u64::MAX, u64::MAX);
-    let text = lines(&[snapshot]);
-    assert_eq!(text.lines().count(), 1, "{text}");
+    // The second time nothing more is due: it waits.
+    let mut again = Snapshot::new(&name, Duration::MAX, &total, &total);
+    (again.account, again.plan) = (snapshot.account, snapshot.plan);
+    (again.in_flight, again.interval_length) = (u64::MAX, ms(1));
+    let text = lines(&[snapshot, again]);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("waiting for 18,447P"), "{text}");
     assert!(!text.contains('\x1b'), "{text}");
 }
 

@@ -43,6 +43,77 @@ fn nothing_completed() {
 }
 
 #[test]
+fn stopped_and_nothing_else_wrong() {
+    let mut run = healthy();
+    run.stop = StopReason::CtrlC;
+    let mut summary = Summary::derive(&run);
+    assert_snapshot!(render(&summary).split("\n  arrivals").next().unwrap());
+
+    // A program that stops its own test has what it wanted.
+    summary.scenarios[0].stop = StopReason::Requested;
+    assert!(render(&summary).starts_with("PASSED  produce\n\n"));
+
+    // Worse than being stopped.
+    summary.scenarios[0].stop = StopReason::CtrlC;
+    summary.scenarios[0].interrupted = 1;
+    let text = render(&summary);
+    assert!(text.starts_with("FAILED  produce\n"), "{text}");
+    assert!(text.contains("planned arrivals was interrupted"), "{text}");
+}
+
+#[test]
+fn the_times_say_what_they_stand_for() {
+    let mut summary = Summary::derive(&healthy());
+    let note = |summary: &Summary| {
+        let text = render(summary);
+        let (_, below) = text.split_once("\n  lateness ").unwrap();
+        let lines = below.lines().skip(1).take_while(|line| !line.is_empty());
+        lines.map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(note(&summary), "");
+
+    summary.scenarios[0].interrupted = 12;
+    assert_eq!(
+        note(&summary),
+        "times cover all completed iterations (10,000); interrupted arrivals (12) are not in them"
+    );
+
+    let row = &mut summary.scenarios[0];
+    (row.failed, row.unknown, row.interrupted) = (7, 2, 0);
+    assert_eq!(
+        note(&summary),
+        "times cover all completed iterations (10,000), failed and unknown ones (9) included"
+    );
+
+    // Of nothing there are no times.
+    assert_eq!(note(&Summary::derive(&empty())), "");
+}
+
+#[test]
+fn one_is_singular_and_nothing_known_is_not_said() {
+    let mut summary = Summary::derive(&lagging());
+    let row = &mut summary.scenarios[0];
+    (row.messages, row.generator.workers) = (1, 1);
+    row.lag.as_mut().unwrap().latest = 1;
+    let text = render(&summary);
+    for part in [
+        " 1 message (",
+        " 1 message at the end, 49,995 at most",
+        " of 1 worker in flight at most",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+
+    // An executor of one's own need not know how it did.
+    let generator = &mut summary.scenarios[0].generator;
+    (generator.workers, generator.peak_in_flight) = (0, 0);
+    (generator.busy, generator.cpu_seconds) = (None, 0.0);
+    let text = render(&summary);
+    assert!(!text.contains("workers"), "{text}");
+    assert!(!text.contains("  generator  "), "{text}");
+}
+
+#[test]
 fn no_scenario() {
     assert_snapshot!(render(&Summary::from_runs("nobody", [])));
 }

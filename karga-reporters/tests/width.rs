@@ -87,7 +87,12 @@ proptest! {
             row.generator.busy = Some(floats[3]);
             row.generator.peak_in_flight = numbers[10];
             row.generator.workers = numbers[11];
-            row.generator.verdict = Verdict::Saturated;
+            row.generator.verdict = [
+                Verdict::Healthy,
+                Verdict::Saturated,
+                Verdict::InFlightLimit,
+                Verdict::NoSamples,
+            ][numbers[15] as usize % 4];
             row.generator.reason = Some(names[3].clone());
             (row.elapsed, row.load_time, row.response_time, row.lateness) = times;
             row.warnings.push(names[4].clone());

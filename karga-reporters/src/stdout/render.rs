@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use console::Style;
 use karga_core::StopReason;
-use karga_stats::{
-    CountSummary, ErrorSummary, LabelSummary, LatencySummary, ScenarioSummary, Summary, Verdict,
-};
+use karga_stats::{CountSummary, LabelSummary, LatencySummary, ScenarioSummary, Summary, Verdict};
 
 use crate::{
-    figure::{bytes, count, duration, percent, rate},
+    figure::{bytes, count, counted, duration, percent, rate},
     wrap,
 };
 
-use super::strip::{self, Strip};
+use super::{
+    complaint,
+    strip::{self, Strip},
+};
 
 const WIDTH: usize = 80;
 /// Of the first column of the tables, its indent included.
@@ -38,6 +39,7 @@ struct Page {
     text: String,
     good: Style,
     bad: Style,
+    cautious: Style,
     strong: Style,
     faint: Style,
 }
@@ -49,6 +51,7 @@ impl Page {
             text: String::new(),
             good: style().green().bold(),
             bad: style().red().bold(),
+            cautious: style().yellow().bold(),
             strong: style().bold(),
             faint: style().dim(),
         }
@@ -94,18 +97,21 @@ impl Page {
     fn head(&mut self, summary: &Summary) {
         let (word, style) = if summary.passed() {
             ("PASSED", &self.good)
+        } else if summary.is_sound() {
+            // Nothing is wrong with what there is; it is not the whole.
+            ("STOPPED", &self.cautious)
         } else {
             ("FAILED", &self.bad)
         };
+        let name = wrap::cut(&summary.name, WIDTH - 2 - width(word));
         let word = style.apply_to(word).to_string();
-        let name = wrap::cut(&summary.name, WIDTH - 8);
         let name = self.strong.apply_to(name).to_string();
         self.line(&format!("{word}  {name}"));
         if summary.scenarios.is_empty() {
             self.complaint("there is no scenario, so there is nothing to judge");
         }
         for scenario in &summary.scenarios {
-            for complaint in complaints(scenario) {
+            for complaint in complaint::of(scenario) {
                 self.complaint(&format!("{}: {complaint}", scenario.name));
             }
         }
@@ -149,7 +155,7 @@ impl Page {
         }
     }
 
-    /// "produce ─────────────── healthy · 10.02 s · completed"
+    /// "produce ─────────── generator healthy · 10.0 s · stopped by Ctrl-C"
     fn title(&mut self, row: &ScenarioSummary) {
         let verdict = row.generator.verdict;
         let style = match verdict {
@@ -160,7 +166,7 @@ impl Page {
             StopReason::Completed => String::new(),
             stop => format!(" · {}", wrap::cut(&stop.to_string(), 24)),
         };
-        let verdict_text = verdict.to_string();
+        let verdict_text = complaint::verdict(verdict);
         let end = format!(" · {}{stop}", duration(row.elapsed));
         let room = WIDTH - 6 - width(&verdict_text) - width(&end);
         let name = wrap::cut(&row.name, room);
@@ -208,8 +214,8 @@ impl Page {
             self.fact(
                 "lag",
                 &format!(
-                    "{} messages at the end, {} at most",
-                    count(lag.latest),
+                    "{} at the end, {} at most",
+                    counted(lag.latest, "message"),
                     count(lag.highest)
                 ),
             );
@@ -239,8 +245,8 @@ impl Page {
         let mut parts = Vec::new();
         if row.messages > 0 {
             parts.push(format!(
-                "{} messages ({}/s)",
-                count(row.messages),
+                "{} ({}/s)",
+                counted(row.messages, "message"),
                 rate(per_second(row.messages))
             ));
         }
@@ -260,11 +266,15 @@ impl Page {
 
     fn generator(&mut self, row: &ScenarioSummary) {
         let generator = &row.generator;
-        let mut parts = vec![format!(
-            "{} of {} workers in flight at most",
-            count(generator.peak_in_flight),
-            count(generator.workers)
-        )];
+        let mut parts = Vec::new();
+        // An executor that knows nothing of itself has said so.
+        if generator.workers > 0 {
+            parts.push(format!(
+                "{} of {} in flight at most",
+                count(generator.peak_in_flight),
+                counted(generator.workers, "worker")
+            ));
+        }
         if generator.cpu_seconds > 0.0 {
             let seconds = row.elapsed.as_secs_f64();
             let cores = if seconds > 0.0 {
@@ -280,7 +290,9 @@ impl Page {
         if let Some(busy) = generator.busy {
             parts.push(format!("busy {:.0} %", busy * 100.0));
         }
-        self.list("generator", &parts);
+        if !parts.is_empty() {
+            self.list("generator", &parts);
+        }
     }
 
     fn times(&mut self, row: &ScenarioSummary) {
@@ -291,6 +303,32 @@ impl Page {
         self.table_row(&Style::new(), "lateness", &row.lateness);
         for step in &row.steps {
             self.table_row(&Style::new(), &step.name, &step.duration);
+        }
+        self.covered(row);
+    }
+
+    /// What the times stand for, where that is not plain.
+    fn covered(&mut self, row: &ScenarioSummary) {
+        let bad = row.failed.saturating_add(row.unknown);
+        if row.completed == 0 || (bad == 0 && row.interrupted == 0) {
+            return;
+        }
+        let mut note = format!(
+            "times cover all completed iterations ({})",
+            count(row.completed)
+        );
+        if bad > 0 {
+            note += &format!(", failed and unknown ones ({}) included", count(bad));
+        }
+        if row.interrupted > 0 {
+            note += &format!(
+                "; interrupted arrivals ({}) are not in them",
+                count(row.interrupted)
+            );
+        }
+        for line in wrap::lines(&note, WIDTH - 2) {
+            let line = self.faint.apply_to(format!("  {line}")).to_string();
+            self.line(&line);
         }
     }
 
@@ -369,7 +407,11 @@ impl Page {
         if !rest.is_empty() {
             let counts = rest.iter().map(|error| error.count);
             let more = counts.fold(0, u64::saturating_add);
-            self.error(&format!("{} more classes", rest.len()), more, row.completed);
+            let classes = match rest.len() {
+                1 => "1 more class".to_owned(),
+                classes => format!("{classes} more classes"),
+            };
+            self.error(&classes, more, row.completed);
         }
     }
 
@@ -385,66 +427,15 @@ impl Page {
     }
 }
 
-/// Everything that speaks against a scenario, the gravest first.
-fn complaints(row: &ScenarioSummary) -> Vec<String> {
-    let mut complaints = Vec::new();
-    if row.generator.verdict != Verdict::Healthy {
-        complaints.push(match &row.generator.reason {
-            Some(reason) => format!("{}: {reason}", row.generator.verdict),
-            None => row.generator.verdict.to_string(),
-        });
-    }
-    if row.failed > 0 || row.unknown > 0 {
-        complaints.push(format!(
-            "of {} completed, {} failed ({}) and {} ended unknown ({}){}",
-            count(row.completed),
-            count(row.failed),
-            percent(row.failed, row.completed),
-            count(row.unknown),
-            percent(row.unknown, row.completed),
-            most_frequent(&row.errors)
-        ));
-    }
-    if row.dropped > 0 {
-        complaints.push(format!(
-            "{} of {} planned arrivals were dropped ({})",
-            count(row.dropped),
-            count(row.planned),
-            percent(row.dropped, row.planned)
-        ));
-    }
-    if row.interrupted > 0 {
-        complaints.push(format!(
-            "{} of {} planned arrivals were interrupted: the run {}",
-            count(row.interrupted),
-            count(row.planned),
-            match &row.stop {
-                StopReason::Completed => "ended before the target had answered them".to_owned(),
-                stop => format!("was {stop}"),
-            }
-        ));
-    }
-    let missed = row.thresholds.iter().filter(|threshold| !threshold.passed);
-    complaints.extend(missed.map(|threshold| format!("missed {}", threshold.name)));
-    complaints
-}
-
 /// A summary may have been read from a file that says anything.
 fn time_of(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-fn most_frequent(errors: &[ErrorSummary]) -> String {
-    errors
-        .first()
-        .map(|error| format!(", mostly: {}", wrap::cut(&error.class, 60)))
-        .unwrap_or_default()
-}
-
 fn counts(counts: &[CountSummary]) -> Vec<String> {
     let text = |one: &CountSummary| {
         let name = wrap::plain(&one.name.replace('_', " "));
-        format!("{} {name}", count(one.count))
+        format!("{name}: {}", count(one.count))
     };
     counts.iter().map(text).collect()
 }

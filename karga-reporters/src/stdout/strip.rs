@@ -137,7 +137,7 @@ fn strip(
 
 fn since(start: Duration) -> String {
     if start.is_zero() {
-        "at once".to_owned()
+        "at 0 s".to_owned()
     } else {
         format!("at {}", duration(start))
     }
