@@ -64,7 +64,7 @@ fn published() {
     for attempt in 1..=TRIES {
         let runtime = threads(2);
         let before = cpu();
-        let run = runtime.block_on(tokio::time::timeout(LOAD * 3, async {
+        let load = async {
             let executor = OldExecutor::builder()
                 .stages(vec![
                     OldStage::new(Duration::ZERO, 1e9),
@@ -82,7 +82,8 @@ fn published() {
             let scenario: OldScenario<OldAggregate, _, _> =
                 OldScenario::builder().name("no-op").action(action).build();
             executor.exec(&scenario).await.ok()
-        }));
+        };
+        let run = runtime.block_on(async { tokio::time::timeout(LOAD * 3, load).await });
         let spent = cpu() - before;
         // Tasks of a try that hangs are left where they are.
         runtime.shutdown_background();
