@@ -3,13 +3,13 @@
 mod common;
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::scripted::{Reply, Request, Server, metadata, versions};
 use common::{batch, config, write};
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, InitProducerIdResponse};
 use karga_core::Outcome;
 use karga_kafka::client::{Client, Counters, RetryPolicy, Session, Topic};
 use karga_kafka::config::{Acks, ClientConfigBuilder, Connections, FetchSettings};
@@ -19,7 +19,10 @@ use karga_kafka::{Error, ErrorCode};
 const NOT_LEADER: i16 = 6;
 const TIMED_OUT: i16 = 7;
 const TOO_LARGE: i16 = 10;
+const LOADING: i16 = 14;
+const NOT_COORDINATOR: i16 = 16;
 const NOT_ENOUGH_REPLICAS: i16 = 19;
+const UNAUTHORIZED: i16 = 31;
 
 type Script = fn(&Request) -> Reply;
 
@@ -138,6 +141,41 @@ async fn what_may_have_happened_or_cannot_pass_is_never_sent_again() {
         assert_eq!(server.produced().len(), 1, "{class}");
         assert_eq!(client.counters().retries, 0);
     }
+}
+
+/// A client's question for a producer's identity, answered with these codes and then with 7.
+async fn identity(codes: &'static [i16], deadline: Duration) -> (Result<i64, Error>, usize) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = Server::start(move |request| {
+        assert_eq!(request.api, ApiKey::InitProducerId);
+        let number = count.fetch_add(1, SeqCst);
+        let code = codes.get(number).copied().unwrap_or(0);
+        let answer = InitProducerIdResponse::default()
+            .with_error_code(code)
+            .with_producer_id(if code == 0 { 7.into() } else { (-1).into() });
+        Reply::Bytes(request.answer(&answer))
+    })
+    .await;
+    let config = config(server.endpoint()).request_timeout(deadline);
+    let client = Client::connect(config.build().expect("valid settings"))
+        .await
+        .expect("a client");
+    let identity = client.init_producer_id().await.map(|producer| producer.id);
+    (identity, asked.load(SeqCst))
+}
+
+#[tokio::test]
+async fn an_identity_is_asked_for_until_the_broker_has_one() {
+    let patience = Duration::from_secs(20);
+    let (found, asked) = identity(&[LOADING, NOT_COORDINATOR], patience).await;
+    assert_eq!((found.unwrap(), asked), (7, 3));
+    let (refused, asked) = identity(&[UNAUTHORIZED], patience).await;
+    let class = refused.unwrap_err().class();
+    assert_eq!((&*class, asked), ("CLUSTER_AUTHORIZATION_FAILED", 1));
+    // The broker's own word, not only that time is up.
+    let (refused, _) = identity(&[LOADING; 1000], Duration::from_secs(1)).await;
+    assert_eq!(refused.unwrap_err().class(), "COORDINATOR_LOAD_IN_PROGRESS");
 }
 
 #[tokio::test]

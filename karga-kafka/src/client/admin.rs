@@ -135,21 +135,40 @@ impl Client {
         self.within(Api::DeleteTopics, progress, work).await
     }
 
-    /// Asks for an identity for an idempotent producer without transactions.
+    /// Asks for an identity for an idempotent producer without transactions. A broker that was just
+    /// started may have none yet (`COORDINATOR_LOAD_IN_PROGRESS`): while its error is a passing one,
+    /// it is asked again, whatever the [`RetryPolicy`](super::RetryPolicy) says, for this is no load,
+    /// and an identity that nobody uses does no harm.
     ///
     /// # Errors
-    /// The broker's refusal, or no answer within the request deadline.
+    /// The broker's refusal: one that is final, or one that has not passed by the request deadline.
+    /// Or no answer within it.
     pub async fn init_producer_id(&self) -> Result<ProducerId, Error> {
         let progress = &self.progress(Duration::ZERO);
-        let work = pin!(async {
-            let mut control = self.control(progress).await;
-            let mut call = admin::InitProducerId;
-            let answer = self.ask_any(&mut control, &mut call, progress).await?;
-            drop(control);
-            let (id, epoch) = self.check(Api::InitProducerId, "a producer", answer)?;
-            Ok(ProducerId { id, epoch })
-        });
-        self.within(Api::InitProducerId, progress, work).await
+        let mut passing = None;
+        let result = {
+            let work = pin!(async {
+                loop {
+                    let mut control = self.control(progress).await;
+                    let mut call = admin::InitProducerId;
+                    let answer = self.ask_any(&mut control, &mut call, progress).await?;
+                    drop(control);
+                    match self.check(Api::InitProducerId, "a producer", answer) {
+                        Err(error) if error.code().is_some_and(ErrorCode::is_retriable) => {
+                            passing = Some(error);
+                        }
+                        result => return result.map(|(id, epoch)| ProducerId { id, epoch }),
+                    }
+                    sleep(LOOK_AGAIN).await;
+                }
+            });
+            self.within(Api::InitProducerId, progress, work).await
+        };
+        match (result, passing) {
+            // It says more than that the time is up.
+            (Err(Error::Timeout { .. }), Some(passing)) => Err(passing),
+            (result, _) => result,
+        }
     }
 
     /// The topic, if every leader answers for its partitions.

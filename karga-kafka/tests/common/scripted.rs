@@ -184,6 +184,7 @@ pub(crate) fn versions() -> ApiVersionsResponse {
         (ApiKey::ListOffsets, 7),
         (ApiKey::Metadata, 9),
         (ApiKey::ApiVersions, 3),
+        (ApiKey::InitProducerId, 4),
     ];
     let apis = apis.map(|(key, max)| {
         ApiVersion::default()
