@@ -161,6 +161,9 @@ impl FromStr for KafkaUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
+        if has_credentials(url) {
+            return Err(UrlError::Credentials);
+        }
         let (scheme, rest) = url.split_once("://").ok_or_else(|| UrlError::NoScheme {
             url: url.to_owned(),
         })?;
@@ -194,6 +197,17 @@ impl FromStr for KafkaUrl {
     }
 }
 
+/// Whether there is an `@` before the options. Neither a broker nor a topic has one, and what stands
+/// before it must not be shown: it may be a password, with any characters in it.
+fn has_credentials(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let place = rest.split('?').next().unwrap_or(rest);
+    // Without a topic the `?` begins no options, but is part of the password.
+    let place = if place.contains('/') { place } else { rest };
+    let scheme = &url[..url.len() - rest.len()];
+    place.contains('@') || scheme.contains('@')
+}
+
 /// Checks a topic's name by the broker's own rule (`org.apache.kafka.common.internals.Topic`).
 fn check_topic(topic: &str) -> Result<String, UrlError> {
     if topic.is_empty() {
@@ -224,6 +238,12 @@ pub enum UrlError {
         /// What was written.
         scheme: String,
     },
+    /// A user's name or password.
+    #[error(
+        "a user or password in the URL: SASL and other credentials are not supported; use a \
+         listener without them and write {FORM}"
+    )]
+    Credentials,
     /// A host or port that is none.
     #[error("the hosts {hosts:?} cannot be read")]
     Host {
