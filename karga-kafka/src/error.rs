@@ -95,7 +95,7 @@ impl Error {
     /// A name of bounded cardinality for tables of errors: the protocol's error name, or one of
     /// `timeout` (after sending, so the outcome is unknown), `timeout before sending`,
     /// `connect timeout`, `connection refused`, `connection closed`, `connect failed`,
-    /// `dns`, `protocol`, `no broker`, `bad request`, `no such partition`.
+    /// `too many open files`, `dns`, `protocol`, `no broker`, `bad request`, `no such partition`.
     pub fn class(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Timeout { phase, .. } if phase.is_sent() => "timeout",
@@ -219,6 +219,7 @@ fn connect_class(error: &ConnectError) -> &'static str {
             ErrorKind::TimedOut => "connect timeout",
             _ => "connect failed",
         },
+        ConnectError::TooManyFiles(_) => "too many open files",
         ConnectError::Timeout { .. } => "connect timeout",
         ConnectError::Handshake(error) => link_class(error),
         ConnectError::Refused { .. } | ConnectError::Request(_) => "protocol",

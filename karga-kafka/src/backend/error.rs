@@ -10,10 +10,10 @@ use crate::{
 #[non_exhaustive]
 pub enum BuildError {
     /// The URL cannot be read.
-    #[error("the target is not a Kafka URL")]
+    #[error(transparent)]
     Url(#[from] UrlError),
     /// A setting outside of its range.
-    #[error("a setting is out of its range")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// A range of payload sizes that ends before it starts.
     #[error("payload sizes from {min} to {max} bytes are no range: write the smaller one first")]
@@ -38,8 +38,8 @@ pub enum BuildError {
     },
     /// A backend that this program was built without.
     #[error(
-        "backend=rskafka is not part of this program: enable the feature \"rskafka\" of \
-         karga-kafka, or use backend=native"
+        "backend=rskafka is not part of this program: enable the feature \"rskafka\" \
+         (of karga or karga-kafka), or use backend=native"
     )]
     NoBackend,
     /// A setting that the chosen backend cannot honour.

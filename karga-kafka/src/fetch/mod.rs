@@ -45,8 +45,9 @@ use user::Route;
 /// beyond the number of partitions only wait for their turn, and that wait is part of their service
 /// time. Nothing is committed to the cluster.
 ///
-/// A fetch with no new records waits up to `max_wait` at the broker and succeeds with no messages. A
-/// fetch is safe to repeat: after a timeout or a broken connection the next one reads from the same
+/// A fetch with no new records waits up to `max_wait` at the broker and succeeds with no messages;
+/// that wait is part of its service and response time, so that on an idle topic these figures tell
+/// of `max_wait`, not of the broker's speed. A fetch is safe to repeat: after a timeout or a broken connection the next one reads from the same
 /// place. Where retention removed records before they were read, reading goes on at the first one
 /// that is there, and the counts "offset_resets" and "records_skipped" tell.
 ///

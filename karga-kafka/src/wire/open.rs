@@ -1,7 +1,7 @@
 //! Opening a connection: resolve, connect to the first address that answers, agree on versions.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,14 +31,25 @@ pub enum ConnectError {
         source: Arc<io::Error>,
     },
     /// No address of the host took the connection.
-    #[error("{address} does not take connections: check that a broker listens there")]
+    #[error(
+        "it does not take connections{}: check that a broker listens there",
+        at(*.address, *.resolved)
+    )]
     Tcp {
         /// The address tried last.
         address: SocketAddr,
+        /// Whether the host was given by a name, so that this address is news.
+        resolved: bool,
         /// Why that one failed.
         #[source]
         source: Arc<io::Error>,
     },
+    /// This process, or its machine, may have no more open files, and a connection is one.
+    #[error(
+        "too many open files: raise their limit (ulimit -n), or use fewer workers or a shared pool \
+         (connections=N)"
+    )]
+    TooManyFiles(#[source] Arc<io::Error>),
     /// The deadline passed.
     #[error("not connected within {after:?}, while {doing}: is it a Kafka broker, and reachable?")]
     Timeout {
@@ -119,9 +130,9 @@ async fn connect(endpoint: &Endpoint, progress: &Progress) -> Result<TcpStream, 
         failure = match attempt {
             Ok(Ok(stream)) => match stream.set_nodelay(true) {
                 Ok(()) => return Ok(stream),
-                Err(error) => tcp(address, error),
+                Err(error) => tcp(endpoint, address, error),
             },
-            Ok(Err(error)) => tcp(address, error),
+            Ok(Err(error)) => tcp(endpoint, address, error),
             Err(_) => ConnectError::Timeout {
                 after,
                 doing: "waiting for it to take the connection",
@@ -132,17 +143,42 @@ async fn connect(endpoint: &Endpoint, progress: &Progress) -> Result<TcpStream, 
 }
 
 fn unresolved(endpoint: &Endpoint, error: io::Error) -> ConnectError {
+    if is_too_many_files(&error) {
+        return ConnectError::TooManyFiles(Arc::new(error));
+    }
     ConnectError::Resolve {
         host: endpoint.host().to_owned(),
         source: Arc::new(error),
     }
 }
 
-fn tcp(address: SocketAddr, error: io::Error) -> ConnectError {
+fn tcp(endpoint: &Endpoint, address: SocketAddr, error: io::Error) -> ConnectError {
+    if is_too_many_files(&error) {
+        return ConnectError::TooManyFiles(Arc::new(error));
+    }
     ConnectError::Tcp {
         address,
+        resolved: endpoint.host().parse::<IpAddr>().is_err(),
         source: Arc::new(error),
     }
+}
+
+/// The address, where the endpoint does not say it already.
+fn at(address: SocketAddr, resolved: bool) -> String {
+    if resolved {
+        format!(" at {address}")
+    } else {
+        String::new()
+    }
+}
+
+/// Whether the limit of the process (EMFILE) or of the machine (ENFILE) is reached. Their numbers
+/// are the same on every Unix; Windows has WSAEMFILE.
+fn is_too_many_files(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[24, 23] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 /// Asks in the newest version, and once more in the broker's own if it refuses that.
@@ -173,5 +209,40 @@ async fn ask(
         Ok(answered) => Ok(answered.answer),
         Err(CallError::Link { error, .. }) => Err(ConnectError::Handshake(error)),
         Err(CallError::Request(error)) => Err(ConnectError::Request(Arc::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn too_many_open_files_are_not_blamed_on_the_broker() {
+        let endpoint: Endpoint = "127.0.0.1:1".parse().unwrap();
+        let address = "127.0.0.1:1".parse().unwrap();
+        let code = if cfg!(windows) { 10024 } else { 24 };
+        let full = || io::Error::from_raw_os_error(code);
+        for error in [
+            tcp(&endpoint, address, full()),
+            unresolved(&endpoint, full()),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("ulimit -n"), "{text}");
+            assert!(text.contains("connections=N"), "{text}");
+            assert!(error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn an_address_is_named_where_the_endpoint_does_not_name_it() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        for (endpoint, named) in [("127.0.0.1:1", false), ("localhost:1", true)] {
+            let endpoint = endpoint.parse().unwrap();
+            let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+            let text = tcp(&endpoint, address, refused).to_string();
+            assert_eq!(text.contains("127.0.0.1:1"), named, "{text}");
+        }
     }
 }
