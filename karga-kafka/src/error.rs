@@ -194,6 +194,10 @@ impl fmt::Display for Tried {
     }
 }
 
+/// What to do about `MESSAGE_TOO_LARGE`. The brokers do not tell their limit.
+pub(crate) const TOO_LARGE_WAY_OUT: &str = "send fewer or smaller records (a scenario's .batch() \
+     and .payload()), or raise the topic's max.message.bytes";
+
 fn explain(code: ErrorCode, message: Option<&str>) -> String {
     let mut text = String::new();
     if let Some(message) = message.filter(|message| !message.is_empty()) {
@@ -201,9 +205,7 @@ fn explain(code: ErrorCode, message: Option<&str>) -> String {
     }
     let way_out = match code {
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "create it first, or check its name",
-        ErrorCode::MESSAGE_TOO_LARGE => {
-            "send fewer or smaller records, or raise the topic's max.message.bytes"
-        }
+        ErrorCode::MESSAGE_TOO_LARGE => TOO_LARGE_WAY_OUT,
         ErrorCode::TOPIC_ALREADY_EXISTS => "use it as it is, or delete it first",
         ErrorCode::LEADER_NOT_AVAILABLE => "try again when a leader is elected",
         _ => return text,

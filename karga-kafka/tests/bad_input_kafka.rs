@@ -127,15 +127,35 @@ async fn a_record_over_the_brokers_limit_fails_by_its_name_and_is_not_written() 
     let url = format!("kafka://{}/{}", broker.endpoint(), topic.name());
     // The default limit is 1 MiB and some bytes.
     let scenario = ProduceScenario::builder(&url)
-        .payload(Payload::random(1_500_000))
+        .payload(Payload::random(750_000))
+        .batch(2)
         .build()
         .unwrap();
+    let mut sent = 0;
     for metric in drive(&scenario, 2, 4).await {
         assert_eq!(metric.outcome, Outcome::Failure);
         assert_eq!(metric.error_class().as_deref(), Some("MESSAGE_TOO_LARGE"));
         assert_eq!(metric.volume().messages, 0);
         assert!(metric.volume().bytes_sent > 1_500_000);
+        sent = metric.volume().bytes_sent;
     }
+    // The run says how much that was and what to do, once and not for each record.
+    let remarks = scenario.remarks();
+    let [remark] = &remarks[..] else {
+        panic!("{remarks:?}");
+    };
+    for part in [
+        "first MESSAGE_TOO_LARGE: ".to_owned(),
+        format!("a batch of 2 records had {sent} bytes"),
+        format!("{}-0", topic.name()),
+        ".batch()".to_owned(),
+        ".payload()".to_owned(),
+        "max.message.bytes".to_owned(),
+    ] {
+        assert!(remark.contains(&part), "{remark:?} lacks {part:?}");
+    }
+    scenario.setup().await.unwrap();
+    assert!(scenario.remarks().is_empty(), "another run begins");
     assert_eq!(log_len(&client, &topic).await, 0);
 }
 
@@ -179,6 +199,11 @@ async fn a_closure_that_writes_too_much_is_refused_before_it_is_sent() {
     assert_eq!(last.outcome, Outcome::Failure);
     assert_eq!(last.error_class().as_deref(), Some("request too large"));
     assert_eq!((last.messages, last.bytes_sent), (0, 0));
+    let remarks = scenario.remarks().join("\n");
+    assert!(
+        remarks.starts_with("first request too large: ") && remarks.contains("max_request_bytes"),
+        "{remarks}"
+    );
     assert!(
         metrics
             .iter()

@@ -201,6 +201,15 @@ async fn errors_of_rskafka_have_the_protocols_classes() {
         assert_eq!(metric.error_class().as_deref(), Some("MESSAGE_TOO_LARGE"));
         assert_eq!(metric.messages, 0);
     }
+    let remarks = scenario.remarks();
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    for part in [
+        "first MESSAGE_TOO_LARGE: a batch of 1 record had 15000",
+        ".batch()",
+        "max.message.bytes",
+    ] {
+        assert!(remarks[0].contains(part), "{remarks:?} lacks {part:?}");
+    }
 }
 
 #[tokio::test]

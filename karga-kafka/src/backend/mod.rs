@@ -6,13 +6,14 @@
 //! who use it already, and witnesses in the tests that both write and read the same.
 
 pub(crate) mod error;
+pub(crate) mod firsts;
 pub(crate) mod native;
 #[cfg(feature = "rskafka")]
 pub(crate) mod rskafka;
 pub(crate) mod tally;
 pub(crate) mod target;
 
-use std::{borrow::Cow, sync::Mutex};
+use std::{borrow::Cow, error::Error, sync::Mutex};
 
 use karga_core::Outcome;
 
@@ -64,4 +65,6 @@ pub(crate) struct Fault {
     pub(crate) class: Cow<'static, str>,
     /// As in [`Ack`]; zero if nothing was sent.
     pub(crate) bytes: usize,
+    /// What it was, for the first of its class.
+    pub(crate) why: Box<dyn Error + Send + Sync>,
 }

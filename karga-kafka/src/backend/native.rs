@@ -1,6 +1,6 @@
 //! Carries requests by this crate's own client.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{borrow::Borrow, error::Error as StdError, sync::PoisonError, time::Duration};
 
 use bytes::BytesMut;
 use karga_core::Outcome;
@@ -115,7 +115,7 @@ impl NativeProducer {
                 base_offset: (produced.base_offset >= 0).then_some(produced.base_offset),
                 bytes,
             }),
-            Err(error) => Err(fault(&error, refused, bytes)),
+            Err(error) => Err(fault(error, refused, bytes)),
         }
     }
 
@@ -147,7 +147,7 @@ impl NativeProducer {
                 base_offset: (produced.base_offset >= 0).then_some(produced.base_offset),
                 bytes,
             }),
-            Err(error) => Err(fault(&error, refused, bytes)),
+            Err(error) => Err(fault(error, refused, bytes)),
         });
         results.collect()
     }
@@ -156,7 +156,10 @@ impl NativeProducer {
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("the batch has {bytes} bytes before compression, and at most {max} are allowed")]
+    #[error(
+        "the batch has {bytes} bytes before compression, and at most {max} are allowed: use a \
+         smaller batch or payload, or raise max_request_bytes"
+    )]
     TooLarge { bytes: usize, max: usize },
     #[error(transparent)]
     Encode(#[from] records::EncodeError),
@@ -205,15 +208,21 @@ pub(crate) fn encode(
 }
 
 /// What a metric tells of an error. `refused` is the class of our own refusal to write.
-pub(crate) fn fault(error: &Error, refused: Option<&'static str>, bytes: usize) -> Fault {
-    let reached = error.may_have_happened() || error.code().is_some();
+pub(crate) fn fault(
+    error: impl Borrow<Error> + StdError + Send + Sync + 'static,
+    refused: Option<&'static str>,
+    bytes: usize,
+) -> Fault {
+    let told: &Error = error.borrow();
+    let reached = told.may_have_happened() || told.code().is_some();
     Fault {
-        outcome: error.outcome(),
+        outcome: told.outcome(),
         class: match refused {
             Some(class) => class.into(),
-            None => error.class(),
+            None => told.class(),
         },
         bytes: if reached { bytes } else { 0 },
+        why: Box::new(error),
     }
 }
 

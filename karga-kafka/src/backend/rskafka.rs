@@ -11,10 +11,7 @@
 //! - It tells no bytes on the wire: bytes are those of keys, values and headers.
 //! - It has one fetch for each partition, and asks for committed records always.
 
-use std::{
-    collections::BTreeMap, error::Error as StdError, future::Future, sync::PoisonError,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, sync::PoisonError, time::Duration};
 
 use karga_core::Outcome;
 use rskafka::{
@@ -28,7 +25,11 @@ use rskafka::{
     record::{Record, RecordAndOffset},
 };
 
-use super::{Ack, Fault, Order, Places, error::BuildError, error::SetupError, native::Place};
+use super::{
+    Ack, Fault, Order, Places,
+    error::{BuildError, SetupError},
+    native::{Place, Refusal},
+};
 use crate::{
     Partitioning, RecordSeat,
     config::{Acks, Backend, ClientConfig, Connections, FetchSettings},
@@ -176,6 +177,7 @@ impl Partitions {
             outcome: Outcome::Failure,
             class: "no such partition".into(),
             bytes: 0,
+            why: format!("rskafka is not connected to partition {partition}").into(),
         })
     }
 
@@ -186,13 +188,15 @@ impl Partitions {
         bytes: usize,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Fault> {
-        match tokio::time::timeout(self.deadline.saturating_add(more), work).await {
+        let after = self.deadline.saturating_add(more);
+        match tokio::time::timeout(after, work).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(fault(&error, bytes)),
+            Ok(Err(error)) => Err(fault(error, bytes)),
             Err(_) => Err(Fault {
                 outcome: Outcome::Unknown,
                 class: "timeout".into(),
                 bytes,
+                why: Box::new(RskafkaError::Timeout { after }),
             }),
         }
     }
@@ -244,10 +248,15 @@ impl RskafkaProducer {
         let records = records(order);
         let bytes = records.iter().map(Record::approximate_size).sum();
         if bytes > self.max_request {
+            let refusal = Refusal::TooLarge {
+                bytes,
+                max: self.max_request,
+            };
             return Err(Fault {
                 outcome: Outcome::Failure,
-                class: "request too large".into(),
+                class: refusal.class().into(),
                 bytes: 0,
+                why: Box::new(refusal),
             });
         }
         let client = self.partitions.get(order.partition)?;
@@ -324,8 +333,9 @@ impl RskafkaFetcher {
 }
 
 /// What a metric tells of rskafka's error.
-fn fault(error: &Error, bytes: usize) -> Fault {
-    let (outcome, class) = match error {
+fn fault(error: Error, bytes: usize) -> Fault {
+    let error = first(error);
+    let (outcome, class) = match &error {
         Error::ServerError { protocol_error, .. } => {
             let (name, may_have_happened) = name_of(*protocol_error);
             let outcome = if may_have_happened {
@@ -334,14 +344,6 @@ fn fault(error: &Error, bytes: usize) -> Fault {
                 Outcome::Failure
             };
             (outcome, name.into())
-        }
-        // With no retries this wraps whatever came first.
-        Error::RetryFailed(BackoffError::DeadlineExceded { source, .. }) => {
-            let source: &(dyn StdError + 'static) = source.as_ref();
-            return match source.downcast_ref::<Error>() {
-                Some(inner) => fault(inner, bytes),
-                None => fault(&Error::Timeout, bytes),
-            };
         }
         Error::Connection(_) => (Outcome::Failure, "connect failed".into()),
         Error::Request(_) => (Outcome::Unknown, "connection closed".into()),
@@ -353,6 +355,20 @@ fn fault(error: &Error, bytes: usize) -> Fault {
         outcome,
         class,
         bytes: if sent { bytes } else { 0 },
+        why: Box::new(error),
+    }
+}
+
+/// The error that came first: with no retries a failed retry wraps it.
+fn first(error: Error) -> Error {
+    match error {
+        Error::RetryFailed(BackoffError::DeadlineExceded { source, .. }) => {
+            match source.downcast::<Error>() {
+                Ok(inner) => first(*inner),
+                Err(_) => Error::Timeout,
+            }
+        }
+        error => error,
     }
 }
 

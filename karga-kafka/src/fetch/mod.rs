@@ -26,6 +26,7 @@ use crate::{
     KafkaUrl,
     backend::{
         error::SetupError,
+        firsts::Firsts,
         native::{Cluster, Place},
         tally::Tally,
         target::IntoKafkaUrl,
@@ -75,6 +76,7 @@ pub struct FetchScenario {
     start: StartOffset,
     partition: Option<i32>,
     ready: Mutex<Option<Ready>>,
+    firsts: Arc<Firsts>,
 }
 
 /// What every user works by.
@@ -119,6 +121,7 @@ impl FetchScenario {
             start,
             partition,
             ready: Mutex::new(None),
+            firsts: Arc::default(),
         }
     }
 
@@ -156,6 +159,7 @@ impl Scenario for FetchScenario {
     }
 
     async fn setup(&self) -> Result<(), SetupError> {
+        self.firsts.clear();
         let mut ready = self.ready.lock().await;
         *ready = Some(self.prepare().await?);
         Ok(())
@@ -199,8 +203,8 @@ impl Scenario for FetchScenario {
             session,
             route,
             tally,
-            shares,
-            users,
+            Arc::clone(&self.firsts),
+            (shares, users),
         ))
     }
 
@@ -208,6 +212,11 @@ impl Scenario for FetchScenario {
         // The connections close with the last user.
         *self.ready.lock().await = None;
         Ok(())
+    }
+
+    /// The first error of each class since setup with its whole message, of at most 8 classes.
+    fn remarks(&self) -> Vec<String> {
+        self.firsts.remarks()
     }
 }
 

@@ -17,10 +17,14 @@ use super::{
 };
 use crate::{
     Error, ErrorCode,
-    backend::tally::Tally,
+    backend::{
+        firsts::{Firsts, in_full},
+        tally::Tally,
+    },
     client::{FetchedPartition, ListedOffset, OffsetSpec, Position, Session, Topic},
     config::Isolation,
     records::Decompressor,
+    wire::versions::Api,
 };
 
 /// One virtual user of a [`FetchScenario`](crate::FetchScenario).
@@ -30,6 +34,7 @@ pub struct FetchUser {
     session: Session,
     route: Route,
     tally: Arc<Tally>,
+    firsts: Arc<Firsts>,
     shares: Arc<Shares>,
     /// How many users there are.
     users: Arc<AtomicUsize>,
@@ -51,8 +56,8 @@ impl FetchUser {
         session: Session,
         route: Route,
         tally: Arc<Tally>,
-        shares: Arc<Shares>,
-        users: Arc<AtomicUsize>,
+        firsts: Arc<Firsts>,
+        (shares, users): (Arc<Shares>, Arc<AtomicUsize>),
     ) -> Self {
         Self {
             plan,
@@ -60,6 +65,7 @@ impl FetchUser {
             session,
             route,
             tally,
+            firsts,
             shares,
             users,
             decompressor: Mutex::default(),
@@ -104,7 +110,15 @@ impl FetchUser {
                         Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
                             self.reset(&[one.index], claim, metric).await;
                         }
-                        Some(code) => metric.fault(Outcome::Failure, code.name()),
+                        Some(code) => self.fault(
+                            metric,
+                            &Error::Broker {
+                                request: Api::Fetch,
+                                target: format!("{}-{}", self.topic.name(), one.index),
+                                code,
+                                message: None,
+                            },
+                        ),
                     }
                 }
             }
@@ -113,7 +127,7 @@ impl FetchUser {
                 let all: Vec<i32> = positions.iter().map(|one| one.partition).collect();
                 self.reset(&all, claim, metric).await;
             }
-            Err(error) => note(metric, &error),
+            Err(error) => self.fault(metric, &error),
         }
     }
 
@@ -142,7 +156,11 @@ impl FetchUser {
                 Err(fault) if fault.class == ErrorCode::OFFSET_OUT_OF_RANGE.name() => {
                     self.reset(&[slot.partition], claim, metric).await;
                 }
-                Err(fault) => metric.fault(fault.outcome, fault.class),
+                Err(fault) => {
+                    self.firsts
+                        .note(&fault.class, || in_full(fault.why.as_ref()));
+                    metric.fault(fault.outcome, fault.class);
+                }
             }
         }
     }
@@ -180,6 +198,12 @@ impl FetchUser {
             slot.high_watermark = newest.max(reading.next);
         });
         if let Some(fault) = reading.fault {
+            self.firsts.note(fault.class(), || {
+                let (topic, partition) = (self.topic.name(), one.index);
+                let next = reading.next;
+                let why = in_full(&fault);
+                format!("{topic}-{partition} cannot be read from offset {next} on: {why}")
+            });
             metric.fault(Outcome::Failure, fault.class().into());
         }
     }
@@ -188,7 +212,7 @@ impl FetchUser {
     async fn reset(&self, partitions: &[i32], claim: &mut Claim<'_>, metric: &mut FetchMetric) {
         let (earliest, latest) = match self.range(partitions).await {
             Ok(range) => range,
-            Err(error) => return note(metric, &error),
+            Err(error) => return self.fault(metric, &error),
         };
         for (earliest, latest) in earliest.iter().zip(&latest) {
             let Some(slot) = claim
@@ -223,11 +247,12 @@ impl FetchUser {
         let earliest = list(OffsetSpec::Earliest).await?;
         Ok((earliest, list(OffsetSpec::Latest).await?))
     }
-}
 
-/// Takes what went wrong with a whole request into the metric.
-fn note(metric: &mut FetchMetric, error: &Error) {
-    metric.fault(error.outcome(), error.class());
+    /// Takes what went wrong with a request, or with one partition of it, into the metric.
+    fn fault(&self, metric: &mut FetchMetric, error: &Error) {
+        self.firsts.note(&error.class(), || in_full(error));
+        metric.fault(error.outcome(), error.class());
+    }
 }
 
 impl Action for FetchUser {

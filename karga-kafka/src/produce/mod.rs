@@ -18,6 +18,7 @@ use crate::{
     KafkaUrl, Partitioning,
     backend::{
         error::SetupError,
+        firsts::Firsts,
         native::{Cluster, NativeProducer, Place},
         tally::Tally,
         target::IntoKafkaUrl,
@@ -65,6 +66,7 @@ pub struct ProduceScenario {
     plan: Arc<Plan>,
     create_topic: Option<i32>,
     ready: Mutex<Option<Ready>>,
+    firsts: Arc<Firsts>,
 }
 
 /// What every user works by.
@@ -109,6 +111,7 @@ impl ProduceScenario {
             plan: Arc::new(plan),
             create_topic,
             ready: Mutex::new(None),
+            firsts: Arc::default(),
         }
     }
 
@@ -139,6 +142,7 @@ impl Scenario for ProduceScenario {
     }
 
     async fn setup(&self) -> Result<(), SetupError> {
+        self.firsts.clear();
         let mut ready = self.ready.lock().await;
         *ready = Some(self.prepare().await?);
         Ok(())
@@ -180,6 +184,7 @@ impl Scenario for ProduceScenario {
             cluster.topic,
             route,
             tally,
+            Arc::clone(&self.firsts),
         ))
     }
 
@@ -187,6 +192,11 @@ impl Scenario for ProduceScenario {
         // The connections close with the last user.
         *self.ready.lock().await = None;
         Ok(())
+    }
+
+    /// The first error of each class since setup with its whole message, of at most 8 classes.
+    fn remarks(&self) -> Vec<String> {
+        self.firsts.remarks()
     }
 }
 

@@ -14,10 +14,13 @@ use super::{
 use crate::{
     backend::{
         Ack, Fault, Order, Places,
+        firsts::{Firsts, in_full},
         native::{NativeProducer, is_worse, now_millis},
         tally::Tally,
     },
     client::Topic,
+    error::TOO_LARGE_WAY_OUT,
+    error_codes::ErrorCode,
 };
 
 /// One virtual user of a [`ProduceScenario`](crate::ProduceScenario).
@@ -27,6 +30,7 @@ pub struct ProduceUser {
     topic: Topic,
     route: Route,
     tally: Arc<Tally>,
+    firsts: Arc<Firsts>,
     desk: Mutex<Desk>,
 }
 
@@ -39,12 +43,19 @@ pub(crate) enum Route {
 }
 
 impl ProduceUser {
-    pub(super) fn new(plan: Arc<Plan>, topic: Topic, route: Route, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        topic: Topic,
+        route: Route,
+        tally: Arc<Tally>,
+        firsts: Arc<Firsts>,
+    ) -> Self {
         Self {
             plan,
             topic,
             route,
             tally,
+            firsts,
             desk: Mutex::default(),
         }
     }
@@ -65,7 +76,7 @@ impl ProduceUser {
         if let Some(partition) = recipe.one_partition(index, partitions) {
             let order = order(partition, Places::All(recipe.batch));
             let sent = self.send(&order).await;
-            settle(&mut metric, &order, sent);
+            self.settle(&mut metric, &order, sent);
         } else {
             let mut groups = Groups::default();
             {
@@ -94,40 +105,55 @@ impl ProduceUser {
         match &self.route {
             Route::Native(native) if orders.len() > 1 => {
                 for (order, sent) in orders.iter().zip(native.send_group(orders).await) {
-                    settle(metric, order, sent);
+                    self.settle(metric, order, sent);
                 }
             }
             _ => {
                 for order in orders {
                     let sent = self.send(order).await;
-                    settle(metric, order, sent);
+                    self.settle(metric, order, sent);
+                }
+            }
+        }
+    }
+
+    /// Takes what became of one batch into the metric.
+    fn settle(&self, metric: &mut ProduceMetric, order: &Order<'_>, sent: Result<Ack, Fault>) {
+        let records = u64::from(order.places.len());
+        match sent {
+            Ok(ack) => {
+                metric.messages += records;
+                metric.bytes_sent += ack.bytes as u64;
+                metric.partition = Some(order.partition);
+                metric.base_offset = ack.base_offset;
+            }
+            Err(fault) => {
+                self.firsts.note(&fault.class, || words(order, &fault));
+                metric.bytes_sent += fault.bytes as u64;
+                if fault.outcome == Outcome::Unknown {
+                    metric.unknown_messages += records;
+                }
+                if is_worse(metric.outcome, fault.outcome) {
+                    metric.outcome = fault.outcome;
+                    metric.class = Some(fault.class);
                 }
             }
         }
     }
 }
 
-/// Takes what became of one batch into the metric.
-fn settle(metric: &mut ProduceMetric, order: &Order<'_>, sent: Result<Ack, Fault>) {
-    let records = u64::from(order.places.len());
-    match sent {
-        Ok(ack) => {
-            metric.messages += records;
-            metric.bytes_sent += ack.bytes as u64;
-            metric.partition = Some(order.partition);
-            metric.base_offset = ack.base_offset;
+/// A fault in full. Where a batch was too large, how large it was, and the way out.
+fn words(order: &Order<'_>, fault: &Fault) -> String {
+    let mut words = in_full(fault.why.as_ref());
+    if fault.class == ErrorCode::MESSAGE_TOO_LARGE.name() {
+        if !words.contains(TOO_LARGE_WAY_OUT) {
+            words = format!("{words}: {TOO_LARGE_WAY_OUT}");
         }
-        Err(fault) => {
-            metric.bytes_sent += fault.bytes as u64;
-            if fault.outcome == Outcome::Unknown {
-                metric.unknown_messages += records;
-            }
-            if is_worse(metric.outcome, fault.outcome) {
-                metric.outcome = fault.outcome;
-                metric.class = Some(fault.class);
-            }
-        }
+        let (records, bytes) = (order.places.len(), fault.bytes);
+        let noun = if records == 1 { "record" } else { "records" };
+        words = format!("a batch of {records} {noun} had {bytes} bytes: {words}");
     }
+    words
 }
 
 impl Action for ProduceUser {
