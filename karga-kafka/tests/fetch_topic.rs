@@ -258,6 +258,12 @@ async fn lost_answers_are_read_again_and_nothing_twice() {
                 .filter(|metric| metric.outcome == Outcome::Unknown);
             assert!(lost.count() > 0);
             assert_eq!(sum("retries"), 0);
+            let remarks = scenario.remarks();
+            let closed = "first connection closed: Fetch lost its connection to ";
+            assert!(
+                remarks.len() == 1 && remarks[0].starts_with(closed),
+                "{remarks:?}"
+            );
         } else {
             assert!(
                 metrics
@@ -265,6 +271,7 @@ async fn lost_answers_are_read_again_and_nothing_twice() {
                     .all(|metric| metric.outcome == Outcome::Success)
             );
             assert!(sum("retries") > 0);
+            assert!(scenario.remarks().is_empty());
         }
     }
 }
