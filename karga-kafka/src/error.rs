@@ -194,7 +194,7 @@ impl fmt::Display for Tried {
     }
 }
 
-/// What to do about `MESSAGE_TOO_LARGE`. The brokers do not tell their limit.
+/// What to do about `MESSAGE_TOO_LARGE`. Apache Kafka itself does not tell its limit.
 pub(crate) const TOO_LARGE_WAY_OUT: &str = "send fewer or smaller records (a scenario's .batch() \
      and .payload()), or raise the topic's max.message.bytes";
 
