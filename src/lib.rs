@@ -89,3 +89,8 @@ pub mod prelude {
     pub use karga_reporters::{JsonReporter, StdoutReporter};
     pub use karga_stats::{HistogramAggregate, Summary, Verdict};
 }
+
+/// Keeps the programs in README.md compiling.
+#[cfg(all(doctest, feature = "kafka", feature = "testbed"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
