@@ -1,4 +1,6 @@
-use crate::{Panicked, Sample};
+use std::future::ready;
+
+use crate::{BoxFuture, Panicked, Sample};
 
 /// Something that can be split into empty copies and put together again.
 ///
@@ -66,6 +68,21 @@ pub trait Merge: Sized + Send + 'static {
     /// sample twice.
     fn duplicate(&self) -> Option<Self> {
         None
+    }
+
+    /// An empty value for samples that are no part of the result: those of a
+    /// warm-up, or an interval's that are recorded a second time. A fork unless
+    /// the aggregate hands samples on, to a file say, which it must not do
+    /// with these.
+    fn fork_apart(&self) -> Self {
+        self.fork()
+    }
+
+    /// Called once by the executor, on the total of the run after the last
+    /// merge: the place to wait for what was handed on. What it says joins the
+    /// warnings of the run. Nothing by default.
+    fn finish(&mut self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(ready(Vec::new()))
     }
 }
 
@@ -154,6 +171,16 @@ macro_rules! tuples {
             fn duplicate(&self) -> Option<Self> {
                 Some(($(self.$index.duplicate()?,)*))
             }
+            fn fork_apart(&self) -> Self {
+                ($(self.$index.fork_apart(),)*)
+            }
+            fn finish(&mut self) -> BoxFuture<'_, Vec<String>> {
+                Box::pin(async move {
+                    let mut remarks = Vec::new();
+                    $(remarks.extend(self.$index.finish().await);)*
+                    remarks
+                })
+            }
         }
 
         impl<M, $($name: Aggregate<M>),*> Aggregate<M> for ($($name,)*) {
@@ -183,6 +210,12 @@ impl<T: Merge> Merge for Box<T> {
     }
     fn duplicate(&self) -> Option<Self> {
         (**self).duplicate().map(Box::new)
+    }
+    fn fork_apart(&self) -> Self {
+        Box::new((**self).fork_apart())
+    }
+    fn finish(&mut self) -> BoxFuture<'_, Vec<String>> {
+        (**self).finish()
     }
 }
 

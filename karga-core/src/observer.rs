@@ -2,10 +2,11 @@ use std::{
     future::{Future, ready},
     ops::ControlFlow,
     pin::Pin,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use crate::{Account, StopReason};
+use crate::{Account, Judgement, Run, StopReason};
 
 /// A boxed future, where a trait has to stay usable as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -58,6 +59,9 @@ pub struct Snapshot<'a, A> {
     pub total: &'a A,
     /// Why the run ended; set in the last snapshot only.
     pub stopped: Option<&'a StopReason>,
+    /// How much is left of the warm-up. While there is some, nothing is
+    /// measured yet: elapsed time, account and aggregates are zero and empty.
+    pub warm_up_left: Option<Duration>,
 }
 
 impl<'a, A> Snapshot<'a, A> {
@@ -76,6 +80,7 @@ impl<'a, A> Snapshot<'a, A> {
             interval,
             total,
             stopped: None,
+            warm_up_left: None,
         }
     }
 }
@@ -91,6 +96,9 @@ impl<'a, A> Snapshot<'a, A> {
 ///   slow work to another thread or task.
 /// - [`ControlFlow::Break`] stops the run as if a person had: no new arrivals,
 ///   those in flight get their grace time, the account stays whole.
+/// - During a warm-up it is called as well, with
+///   [`warm_up_left`](Snapshot::warm_up_left) set: nothing is measured yet, so
+///   there is nothing to judge.
 ///
 /// # Example
 ///
@@ -141,9 +149,27 @@ pub trait Observer<A>: Send {
     /// is done, at the instant that it gives, or at once for `None`.
     ///
     /// This is how several runs start on one t0. The instant must not lie in
-    /// the future by more than the caller is willing to wait.
+    /// the future by more than the caller is willing to wait. A warm-up begins
+    /// at it, and t0 is at the warm-up's end.
     fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
         Box::pin(ready(None))
+    }
+
+    /// Asked whenever the executor waits: ready when the run is to stop between
+    /// two intervals, as by a break. One that is pending calls the waker when
+    /// that changes. Never ready by default.
+    ///
+    /// This is how several runs stop together.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+        let _ = cx;
+        Poll::Pending
+    }
+
+    /// Judges the finished run: what [`Run::judgements`] will hold. Called once
+    /// by whoever ran the executor (a load test does); nothing by default.
+    fn judge(&mut self, run: &Run<A>) -> Vec<Judgement> {
+        let _ = run;
+        Vec::new()
     }
 }
 
@@ -154,6 +180,12 @@ impl<A, O: Observer<A> + ?Sized> Observer<A> for &mut O {
     fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
         (**self).on_ready()
     }
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+        (**self).poll_stop(cx)
+    }
+    fn judge(&mut self, run: &Run<A>) -> Vec<Judgement> {
+        (**self).judge(run)
+    }
 }
 
 impl<A, O: Observer<A> + ?Sized> Observer<A> for Box<O> {
@@ -162,6 +194,12 @@ impl<A, O: Observer<A> + ?Sized> Observer<A> for Box<O> {
     }
     fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
         (**self).on_ready()
+    }
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+        (**self).poll_stop(cx)
+    }
+    fn judge(&mut self, run: &Run<A>) -> Vec<Judgement> {
+        (**self).judge(run)
     }
 }
 
@@ -177,6 +215,18 @@ impl<A, O: Observer<A>> Observer<A> for Option<O> {
         match self {
             Some(observer) => observer.on_ready(),
             None => Box::pin(ready(None)),
+        }
+    }
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+        match self {
+            Some(observer) => observer.poll_stop(cx),
+            None => Poll::Pending,
+        }
+    }
+    fn judge(&mut self, run: &Run<A>) -> Vec<Judgement> {
+        match self {
+            Some(observer) => observer.judge(run),
+            None => Vec::new(),
         }
     }
 }
@@ -209,6 +259,19 @@ macro_rules! tuples {
                     $(start = start.max(self.$index.on_ready().await);)*
                     start
                 })
+            }
+            fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+                $(
+                    if let Poll::Ready(reason) = self.$index.poll_stop(cx) {
+                        return Poll::Ready(reason);
+                    }
+                )*
+                Poll::Pending
+            }
+            fn judge(&mut self, run: &Run<Agg>) -> Vec<Judgement> {
+                let mut judgements = Vec::new();
+                $(judgements.extend(self.$index.judge(run));)*
+                judgements
             }
         }
     )*};

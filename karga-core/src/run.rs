@@ -66,6 +66,87 @@ impl fmt::Display for StopReason {
     }
 }
 
+/// How it is decided when an iteration is due, and so what response time can
+/// see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum LoadModel {
+    /// Arrivals are due when the schedule says, whether or not the target
+    /// keeps up.
+    #[default]
+    Open,
+    /// Each user begins its next iteration when the one before is done: due is
+    /// the actual start. A slow target is asked less often, and response time
+    /// cannot see what those who were not let in would have waited
+    /// (coordinated omission).
+    Closed,
+    /// Each user has due times of its own (pacing), which it keeps however
+    /// long an iteration takes: response time counts from them.
+    Paced,
+}
+
+/// A condition that a run was judged by, and how it turned out.
+///
+/// Whoever judges a run adds it; thresholds do.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Judgement {
+    /// The condition, as a person reads it: "p99(response_time) < 250ms".
+    pub condition: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// What was seen: "it was 312 ms", "there are no samples".
+    pub reason: String,
+    /// When it stopped the run, since t0, if it did.
+    pub stopped_at: Option<Duration>,
+    /// The offered rate, per second, up to which it held while the run went on,
+    /// if it was watched.
+    pub last_good_rate: Option<f64>,
+    /// Whether it says how many iterations may fail: then failures within it
+    /// do not speak against the run.
+    pub tolerates_failures: bool,
+}
+
+impl Judgement {
+    /// A condition, whether it held, and what was seen; the other fields are
+    /// empty and may be set.
+    pub fn new(condition: impl Into<String>, passed: bool, reason: impl Into<String>) -> Self {
+        Self {
+            condition: condition.into(),
+            passed,
+            reason: reason.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The leading time of a run, whose samples are no part of its result.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct WarmUp<A> {
+    /// How long it lasted. It ended at t0, where the result begins.
+    pub duration: Duration,
+    /// What was recorded; its times count from the beginning of the warm-up.
+    pub aggregate: A,
+    /// What became of the arrivals that were due in it.
+    pub account: Account,
+}
+
+impl<A> WarmUp<A> {
+    /// A warm-up; meant for those who write executors and tests.
+    pub const fn new(duration: Duration, aggregate: A, account: Account) -> Self {
+        Self {
+            duration,
+            aggregate,
+            account,
+        }
+    }
+}
+
 /// What the generator knows of itself: raw figures, from which a report
 /// derives its verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -117,6 +198,24 @@ pub struct Run<A> {
     pub started_at: Option<SystemTime>,
     /// What went wrong without ending the run, such as a failed teardown.
     pub warnings: Vec<String>,
+    /// How it was decided when an iteration is due.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub model: LoadModel,
+    /// How long after the others' common start this run's t0 was, where runs
+    /// go side by side.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub start_offset: Duration,
+    /// The leading time whose samples are kept apart, if there was one.
+    #[cfg_attr(feature = "serde", serde(default = "none"))]
+    pub warm_up: Option<WarmUp<A>>,
+    /// What the run was judged by; empty unless someone did.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub judgements: Vec<Judgement>,
+}
+
+#[cfg(feature = "serde")]
+fn none<T>() -> Option<T> {
+    None
 }
 
 impl<A> Run<A> {
@@ -133,6 +232,31 @@ impl<A> Run<A> {
             generator: GeneratorHealth::default(),
             started_at: None,
             warnings: Vec::new(),
+            model: LoadModel::default(),
+            start_offset: Duration::ZERO,
+            warm_up: None,
+            judgements: Vec::new(),
+        }
+    }
+
+    /// The same run with its aggregates turned into others.
+    pub fn map<B>(self, mut map: impl FnMut(A) -> B) -> Run<B> {
+        Run {
+            name: self.name,
+            aggregate: map(self.aggregate),
+            account: self.account,
+            elapsed: self.elapsed,
+            load_time: self.load_time,
+            stop: self.stop,
+            generator: self.generator,
+            started_at: self.started_at,
+            warnings: self.warnings,
+            model: self.model,
+            start_offset: self.start_offset,
+            warm_up: self
+                .warm_up
+                .map(|warm| WarmUp::new(warm.duration, map(warm.aggregate), warm.account)),
+            judgements: self.judgements,
         }
     }
 }

@@ -27,6 +27,7 @@ mod bounded;
 mod bucket;
 mod builder;
 mod histogram;
+mod histograms;
 mod sparse;
 mod stats;
 mod summary;
@@ -37,6 +38,7 @@ mod verdict;
 pub use aggregate::HistogramAggregate;
 pub use builder::{HistogramAggregateBuilder, InvalidAggregate};
 pub use histogram::Histogram;
+pub use histograms::Histograms;
 pub use stats::{Lag, Outcomes, Stats};
 pub use summary::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary, SCHEMA,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use karga_core::{Account, GeneratorHealth};
+use karga_core::{Account, GeneratorHealth, Judgement};
 
 #[cfg(feature = "serde")]
 use super::seconds;
@@ -335,18 +335,28 @@ impl GeneratorSummary {
     }
 }
 
-/// A condition that a scenario was judged by.
-///
-/// No summary has one by itself: whoever judges a run adds it, and
-/// [`Summary::passed`](crate::Summary::passed) and the reporters take it in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A condition that a scenario was judged by: a
+/// [judgement](karga_core::Judgement) of its run.
+#[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ThresholdSummary {
-    /// The condition, as a person reads it: "p99 < 50 ms".
+    /// The condition, as a person reads it: "p99(response_time) < 250ms".
     pub name: String,
     /// Whether it held.
     pub passed: bool,
+    /// What was seen, in words; empty where nobody said.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub reason: String,
+    /// When it stopped the run, in seconds since t0, if it did.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub stopped_at: Option<f64>,
+    /// The offered rate, per second, up to which it held, if it was watched.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub last_good_rate: Option<f64>,
+    /// Whether it says how many iterations may fail.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub tolerates_failures: bool,
 }
 
 impl ThresholdSummary {
@@ -355,6 +365,18 @@ impl ThresholdSummary {
         Self {
             name: name.into(),
             passed,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of(judgement: &Judgement) -> Self {
+        Self {
+            name: judgement.condition.clone(),
+            passed: judgement.passed,
+            reason: judgement.reason.clone(),
+            stopped_at: judgement.stopped_at.map(|at| at.as_secs_f64()),
+            last_good_rate: judgement.last_good_rate.filter(|rate| rate.is_finite()),
+            tolerates_failures: judgement.tolerates_failures,
         }
     }
 }

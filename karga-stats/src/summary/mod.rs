@@ -11,7 +11,7 @@ pub use figures::{
     StepSummary, ThresholdSummary, TimelineSummary,
 };
 
-use crate::{HistogramAggregate, Verdict};
+use crate::{HistogramAggregate, Histograms, Verdict};
 
 /// The version of the JSON form that [`Summary`] is written in.
 pub const SCHEMA: u32 = 1;
@@ -135,10 +135,14 @@ impl Summary {
     }
 }
 
-impl Report<HistogramAggregate> for Summary {
+impl<A: Histograms> Report<A> for Summary {
     /// A summary with one row, named like the scenario.
-    fn derive(run: &Run<HistogramAggregate>) -> Self {
-        Self::from_runs(run.name.clone(), [run])
+    fn derive(run: &Run<A>) -> Self {
+        Self {
+            schema: SCHEMA,
+            name: run.name.clone(),
+            scenarios: vec![ScenarioSummary::of(run)],
+        }
     }
 }
 
@@ -227,8 +231,9 @@ pub struct ScenarioSummary {
 
 impl ScenarioSummary {
     /// The figures of one run.
-    pub fn of(run: &Run<HistogramAggregate>) -> Self {
-        let total = run.aggregate.total();
+    pub fn of<A: Histograms>(run: &Run<A>) -> Self {
+        let histograms = run.aggregate.histograms();
+        let total = histograms.total();
         let (outcomes, volume) = (total.outcomes(), total.volume());
         let label = |(name, stats)| LabelSummary::of(name, stats, run.elapsed);
         Self {
@@ -255,11 +260,11 @@ impl ScenarioSummary {
             errors: ErrorSummary::list(total),
             counts: CountSummary::list(total),
             lag: total.lag().map(LagSummary::of),
-            labels: run.aggregate.labels().map(label).collect(),
-            steps: run.aggregate.steps().map(StepSummary::of).collect(),
-            timeline: TimelineSummary::list(&run.aggregate, run.elapsed),
+            labels: histograms.labels().map(label).collect(),
+            steps: histograms.steps().map(StepSummary::of).collect(),
+            timeline: TimelineSummary::list(histograms, run.elapsed),
             generator: GeneratorSummary::of(&run.account, &run.generator),
-            thresholds: Vec::new(),
+            thresholds: run.judgements.iter().map(ThresholdSummary::of).collect(),
             warnings: run.warnings.clone(),
         }
     }
