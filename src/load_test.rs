@@ -78,18 +78,21 @@ where
     /// then. What goes wrong later is in the run.
     pub async fn run(self) -> Result<Run<A>, E::Error> {
         let mut observer = self.observer;
-        self.executor
+        let mut run = self
+            .executor
             .execute(&self.scenario, self.aggregate, &mut observer)
-            .await
+            .await?;
+        run.judgements.extend(observer.judge(&run));
+        Ok(run)
     }
 
-    /// The same load test with one more observer, which is asked first.
-    pub(crate) fn observed_by<O2>(self, observer: O2) -> LoadTest<S, E, A, (O2, O)> {
+    /// The same load test with another observer, made of the one it has.
+    pub(crate) fn observed_by<O2>(self, observer: impl FnOnce(O) -> O2) -> LoadTest<S, E, A, O2> {
         LoadTest {
             scenario: self.scenario,
             executor: self.executor,
             aggregate: self.aggregate,
-            observer: (observer, self.observer),
+            observer: observer(self.observer),
         }
     }
 }

@@ -83,6 +83,24 @@ impl<'a, A> Snapshot<'a, A> {
             warm_up_left: None,
         }
     }
+
+    /// The same snapshot of a part of the aggregate, for an observer of that
+    /// part.
+    pub fn map<B>(&self, part: impl Fn(&'a A) -> &'a B) -> Snapshot<'a, B> {
+        Snapshot {
+            name: self.name,
+            plan: self.plan,
+            elapsed: self.elapsed,
+            interval_length: self.interval_length,
+            account: self.account,
+            in_flight: self.in_flight,
+            offered_rate: self.offered_rate,
+            interval: part(self.interval),
+            total: part(self.total),
+            stopped: self.stopped,
+            warm_up_left: self.warm_up_left,
+        }
+    }
 }
 
 /// Looks at a run while it happens: progress, thresholds, exporters.

@@ -1,33 +1,34 @@
+mod gate;
+
 use std::{
     collections::HashSet,
     error::Error,
     fmt,
     future::poll_fn,
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
-    time::Instant,
+    time::Duration,
 };
 
-use karga_core::{
-    Aggregate, BoxFuture, Executor, MetricOf, Observer, Run, Scenario, Snapshot, StopReason,
-};
-use karga_stats::{HistogramAggregate, Summary};
-use tokio::sync::watch;
+use karga_core::{Aggregate, BoxFuture, Executor, MetricOf, Observer, Run, Scenario};
+use karga_stats::{HistogramAggregate, Histograms, Summary};
 
+use self::gate::{Gate, Member};
 use crate::{LoadTest, Named};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Running = BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>;
-type Member = Box<dyn FnOnce(Gate) -> Running + Send>;
+type BoxObserver = Box<dyn Observer<HistogramAggregate>>;
+/// Starts the member at a place of the suite, with the suite's observer.
+type Start = Box<dyn FnOnce(Arc<Gate>, usize, Option<BoxObserver>) -> Running + Send>;
 
 /// Several load tests, run side by side on one t0.
 ///
-/// No member offers load before the users of all are connected; then all start
-/// at the same instant.
+/// No member offers load before the users of all are connected. Then t0 is one
+/// instant for all, and each starts at it or at its own
+/// [offset](Self::with_offset). When an observer stops one, a threshold that
+/// aborts, say, all others stop at that moment too; so does Ctrl-C. A member
+/// that is stopped by its [handle](karga_executors::Handle) stops alone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +53,8 @@ type Member = Box<dyn FnOnce(Gate) -> Running + Send>;
 #[must_use = "a suite offers no load until it is run"]
 pub struct Suite {
     name: String,
-    members: Vec<(String, Member)>,
+    members: Vec<(String, Start)>,
+    observer: Option<Box<dyn Fn() -> BoxObserver + Send>>,
 }
 
 impl fmt::Debug for Suite {
@@ -71,27 +73,65 @@ impl Suite {
         Self {
             name: name.into(),
             members: Vec::new(),
+            observer: None,
         }
     }
 
-    /// Adds a load test; its name must be its own in the suite.
-    pub fn with<S, E, O>(mut self, test: LoadTest<S, E, HistogramAggregate, O>) -> Self
+    /// Who looks at all members while they run: each gets a clone. A
+    /// `Progress` and its clones share one display. Nobody unless set.
+    pub fn observer<O>(mut self, observer: O) -> Self
+    where
+        O: Observer<HistogramAggregate> + Clone + 'static,
+    {
+        let observer = Mutex::new(observer);
+        self.observer = Some(Box::new(move || {
+            let observer = observer.lock().unwrap_or_else(PoisonError::into_inner);
+            Box::new(observer.clone())
+        }));
+        self
+    }
+
+    /// Adds a load test that starts at t0; its name must be its own in the
+    /// suite.
+    pub fn with<S, E, A, O>(self, test: LoadTest<S, E, A, O>) -> Self
     where
         S: Scenario + 'static,
         E: Executor<Named<S>> + Send + Sync + 'static,
-        O: Observer<HistogramAggregate> + 'static,
-        HistogramAggregate: Aggregate<MetricOf<S>>,
+        A: Aggregate<MetricOf<S>> + Histograms,
+        O: Observer<A> + 'static,
+    {
+        self.with_offset(Duration::ZERO, test)
+    }
+
+    /// Adds a load test that starts `offset` after t0. Its users connect before
+    /// t0, as all do.
+    pub fn with_offset<S, E, A, O>(mut self, offset: Duration, test: LoadTest<S, E, A, O>) -> Self
+    where
+        S: Scenario + 'static,
+        E: Executor<Named<S>> + Send + Sync + 'static,
+        A: Aggregate<MetricOf<S>> + Histograms,
+        O: Observer<A> + 'static,
     {
         let name = test.name().to_owned();
-        let member: Member = Box::new(|gate| {
+        let own_name = name.clone();
+        let start: Start = Box::new(move |gate, at, common| {
+            let test = test.observed_by(|own| Member {
+                gate,
+                at,
+                name: own_name,
+                offset,
+                own,
+                common,
+            });
             Box::pin(async move {
-                test.observed_by(gate)
-                    .run()
-                    .await
-                    .map_err(|error| Box::new(error) as BoxError)
+                let run = test.run().await;
+                let mut run = run.map_err(|error| Box::new(error) as BoxError)?;
+                let warm_up = run.warm_up.as_ref().map(|warm_up| warm_up.duration);
+                run.start_offset = offset + warm_up.unwrap_or_default();
+                Ok(run.map(Histograms::into_histograms))
             })
         });
-        self.members.push((name, member));
+        self.members.push((name, start));
         self
     }
 
@@ -130,7 +170,11 @@ impl Suite {
         let members = self
             .members
             .into_iter()
-            .map(|(name, start)| (name, start(gate.clone())))
+            .enumerate()
+            .map(|(at, (name, start))| {
+                let observer = self.observer.as_ref().map(|observer| observer());
+                (name, start(Arc::clone(&gate), at, observer))
+            })
             .collect();
         join(members).await
     }
@@ -167,44 +211,6 @@ async fn join(
     })
     .await?;
     Ok(runs.into_iter().flatten().collect())
-}
-
-/// Lets all members of a suite start at one instant.
-#[derive(Clone)]
-struct Gate {
-    missing: Arc<AtomicUsize>,
-    start: Arc<watch::Sender<Option<Instant>>>,
-}
-
-impl Gate {
-    fn new(members: usize) -> Self {
-        Self {
-            missing: Arc::new(AtomicUsize::new(members)),
-            start: Arc::new(watch::Sender::new(None)),
-        }
-    }
-}
-
-impl<A> Observer<A> for Gate {
-    fn on_interval(&mut self, _: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
-        ControlFlow::Continue(())
-    }
-
-    fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
-        Box::pin(async {
-            let mut start = self.start.subscribe();
-            if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
-                let now = tokio::time::Instant::now().into_std();
-                self.start.send_replace(Some(now));
-            }
-            // The sender lives in self, so the channel cannot be closed.
-            start
-                .wait_for(Option::is_some)
-                .await
-                .ok()
-                .and_then(|t0| *t0)
-        })
-    }
 }
 
 /// Why a [`Suite`] could not be run.
