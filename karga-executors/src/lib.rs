@@ -33,6 +33,7 @@ mod connect;
 mod handle;
 mod health;
 mod padded;
+mod profile;
 mod shard;
 mod signal;
 mod stage;

@@ -21,6 +21,8 @@ pub struct StageExecutorBuilder {
     precision: Precision,
     interval: Duration,
     stop_on_ctrl_c: bool,
+    /// What is wrong with the profile that it was made from.
+    refused: Option<StageExecutorError>,
 }
 
 impl Default for StageExecutorBuilder {
@@ -34,6 +36,7 @@ impl Default for StageExecutorBuilder {
             precision: Precision::default(),
             interval: Duration::from_secs(1),
             stop_on_ctrl_c: true,
+            refused: None,
         }
     }
 }
@@ -116,6 +119,12 @@ impl StageExecutorBuilder {
         self
     }
 
+    /// A builder that builds nothing, whatever is set.
+    pub(crate) fn refuse(mut self, error: StageExecutorError) -> Self {
+        self.refused = Some(error);
+        self
+    }
+
     /// Checks the settings and builds the executor.
     ///
     /// # Errors
@@ -125,6 +134,9 @@ impl StageExecutorBuilder {
     /// `Result` is an executor too, which refuses to run: it may be handed on
     /// as it is.
     pub fn build(self) -> Result<StageExecutor, StageExecutorError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
         let schedule = self.schedule.build()?;
         let slice = schedule.slice(self.slice.0, self.slice.1)?;
         if self.workers == 0 {
@@ -158,6 +170,19 @@ pub enum StageExecutorError {
     /// The stages, or the slice of them, cannot be run.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// An argument of a profile, such as
+    /// [`StageExecutor::constant`], makes no sense.
+    #[error("{profile}: {argument} {value}: {way_out}")]
+    Profile {
+        /// Which profile.
+        profile: &'static str,
+        /// The argument's name.
+        argument: &'static str,
+        /// What was given.
+        value: String,
+        /// What to give instead.
+        way_out: String,
+    },
     /// Nobody could do the work.
     #[error("0 workers can run nothing: set at least 1")]
     NoWorkers,
