@@ -34,6 +34,7 @@ mod handle;
 mod health;
 mod padded;
 mod profile;
+mod replay;
 mod shard;
 mod signal;
 mod stage;
@@ -41,6 +42,7 @@ mod timer;
 mod worker;
 
 pub use handle::Handle;
+pub use replay::{ReadRecordingError, Recording, RecordingError};
 pub use stage::{
     MAX_WORKERS, OverloadPolicy, Precision, StageExecutor, StageExecutorBuilder, StageExecutorError,
 };
