@@ -5,8 +5,10 @@ use karga_core::{Aggregate, Merge, Metric, Outcome, Panicked, Sample, Volume};
 use crate::{
     Histogram, HistogramAggregateBuilder,
     bounded::Bounded,
+    labelled::Labelled,
+    slot::Slot,
     stats::{Lag, Outcomes, Stats, Times, class_of},
-    timeline::{Slot, Timeline},
+    timeline::{Counts, Timeline},
 };
 
 /// How many names and slots an aggregate keeps apart.
@@ -87,9 +89,10 @@ impl Limits {
 pub struct HistogramAggregate {
     limits: Limits,
     total: Stats,
-    labels: Bounded<Box<Stats>>,
+    labels: Bounded<Box<Labelled>>,
     steps: Bounded<Box<Histogram>>,
-    timeline: Timeline,
+    /// Response times of iterations without a label, and counts of all.
+    timeline: Timeline<Counts>,
 }
 
 impl HistogramAggregate {
@@ -155,7 +158,9 @@ impl HistogramAggregate {
 
     /// What was recorded for each label, in alphabetical order, "other" last.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &Stats)> {
-        self.labels.iter().map(|(label, stats)| (label, &**stats))
+        self.labels
+            .iter()
+            .map(|(label, labelled)| (label, &labelled.stats))
     }
 
     /// How long each named step took, in alphabetical order, "other" last.
@@ -168,20 +173,35 @@ impl HistogramAggregate {
     ///
     /// Slots are unpacked one by one: keep what is needed of each.
     pub fn timeline(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.timeline.slots()
+        let shift = self.timeline.shift();
+        let numbers = self.timeline.numbers().into_iter();
+        numbers.map(move |number| self.slot(number, shift))
     }
 
     /// Every slot up to `end`, also those in which nothing ended; slots are
     /// wider if it takes that to stay within the limit.
     pub(crate) fn timeline_through<T>(&self, end: Duration, each: impl Fn(Slot) -> T) -> Vec<T> {
-        let timeline = self.timeline.reaching(end);
-        timeline.every_slot().map(each).collect()
+        if self.timeline.is_empty() {
+            return Vec::new();
+        }
+        let shift = self.timeline.shift_reaching(end);
+        let last = self.timeline.latest_before(end) >> shift;
+        (0..=last)
+            .map(|number| each(self.slot(number, shift)))
+            .collect()
+    }
+
+    fn slot(&self, number: u64, shift: u32) -> Slot {
+        let rest = self.timeline.slot(number, shift);
+        let labels = self.labels.iter();
+        let labels = labels.map(|(label, held)| (label, held.timeline.slot(number, shift)));
+        Slot::new((number, shift), &rest, labels)
     }
 
     /// How wide a slot of the timeline is: one second, doubled as often as it
     /// takes for the latest end to fit into the limit of slots.
     pub const fn timeline_width(&self) -> Duration {
-        self.timeline.width()
+        Duration::from_secs(1 << self.timeline.shift())
     }
 }
 
@@ -202,6 +222,9 @@ impl Merge for HistogramAggregate {
         self.limits = self.limits.min(other.limits);
         self.total.merge(other.total);
         self.labels.merge(other.labels);
+        for labelled in self.labels.values_mut() {
+            labelled.timeline.lower_limit(self.limits.timeline);
+        }
         self.steps.merge(other.steps);
         self.timeline.merge(other.timeline);
     }
@@ -230,10 +253,13 @@ impl<M: Metric> Aggregate<M> for HistogramAggregate {
 
         let times = Times::new(sample.iteration.due, sample.start, sample.end);
         self.total.record(times, outcome, volume);
-        let highest = lag.map(|lag| lag.latest);
-        self.timeline
-            .record(sample.end, times.response, outcome, volume, highest);
         self.total.record_extras(class.as_ref(), counts, lag);
+        let slot = self.timeline.at(sample.end);
+        let highest = lag.map(|lag| lag.latest);
+        slot.tally.record(outcome, volume, highest);
+        if label.is_none() {
+            slot.response.record_at(times.response.0, times.response.1);
+        }
         for step in steps {
             self.steps
                 .entry(&step.name, Box::default)
@@ -241,9 +267,12 @@ impl<M: Metric> Aggregate<M> for HistogramAggregate {
         }
         if let Some(label) = label {
             let limits = self.limits;
-            let stats = self.labels.entry(&label, || Box::new(Stats::new(&limits)));
+            let Labelled { stats, timeline } =
+                &mut **self.labels.entry(&label, || Box::new(Labelled::new(&limits)));
             stats.record(times, outcome, volume);
             stats.record_extras(class.as_ref(), counts, lag);
+            let slot = timeline.at(sample.end);
+            slot.response.record_at(times.response.0, times.response.1);
         }
     }
 

@@ -191,6 +191,12 @@ impl<T: Add> Bounded<T> {
         }
     }
 
+    /// The values in the order of their names.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let named = self.entries.iter_mut().map(|(_, value)| value);
+        named.chain(&mut self.other)
+    }
+
     /// The names and values in alphabetical order, "other" last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         let named = self.entries.iter().map(|(name, value)| (&**name, value));

@@ -28,6 +28,8 @@ mod bucket;
 mod builder;
 mod histogram;
 mod histograms;
+mod labelled;
+mod slot;
 mod sparse;
 mod stats;
 mod summary;
@@ -39,10 +41,10 @@ pub use aggregate::HistogramAggregate;
 pub use builder::{HistogramAggregateBuilder, InvalidAggregate};
 pub use histogram::Histogram;
 pub use histograms::Histograms;
+pub use slot::Slot;
 pub use stats::{Lag, Outcomes, Stats};
 pub use summary::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary, SCHEMA,
     ScenarioSummary, StepSummary, Summary, ThresholdSummary, TimelineSummary,
 };
-pub use timeline::Slot;
 pub use verdict::{TOLERATED_LATE_SHARE, Verdict};

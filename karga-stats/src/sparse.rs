@@ -2,9 +2,10 @@
 
 use crate::Histogram;
 
-/// Counts by bucket, encoded as one pair of variable-length integers for each
-/// occupied bucket: its distance from the one before, then its count. A usual
-/// second takes two to three bytes for each bucket.
+/// Counts by bucket. Each occupied bucket is one variable-length integer, twice
+/// the distance from the one before, plus one if it counted more than once; then
+/// another integer, the count less two, follows. A usual second takes one to
+/// three bytes for each bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sparse {
     bytes: Box<[u8]>,
@@ -15,13 +16,18 @@ impl Sparse {
         Self::encode(histogram.occupied())
     }
 
-    /// Encodes pairs whose buckets ascend.
-    fn encode(pairs: impl Iterator<Item = (usize, u64)>) -> Self {
+    /// Encodes pairs whose buckets ascend; no count may be 0.
+    pub(crate) fn encode(pairs: impl Iterator<Item = (usize, u64)>) -> Self {
         let mut bytes = Vec::new();
         let mut next = 0;
         for (bucket, count) in pairs {
-            put(&mut bytes, (bucket - next) as u64);
-            put(&mut bytes, count);
+            let gap = (bucket - next) as u64;
+            if count == 1 {
+                put(&mut bytes, gap << 1);
+            } else {
+                put(&mut bytes, gap << 1 | 1);
+                put(&mut bytes, count - 2);
+            }
             next = bucket + 1;
         }
         Self {
@@ -34,9 +40,13 @@ impl Sparse {
         let mut rest = &*self.bytes;
         let mut next = 0;
         std::iter::from_fn(move || {
-            let gap = take(&mut rest)?;
-            let count = take(&mut rest)?;
-            let bucket = next + gap as usize;
+            let head = take(&mut rest)?;
+            let count = if head & 1 == 0 {
+                1
+            } else {
+                take(&mut rest)? + 2
+            };
+            let bucket = next + (head >> 1) as usize;
             next = bucket + 1;
             Some((bucket, count))
         })
@@ -101,9 +111,18 @@ mod tests {
 
     #[test]
     fn what_was_encoded_is_decoded() {
-        let pairs = [(0, 1), (1, 127), (200, 128), (20_000, u64::MAX), (LAST, 3)];
+        let pairs = [
+            (0, 1),
+            (1, 2),
+            (200, 129),
+            (201, 130),
+            (20_000, u64::MAX),
+            (LAST, 1),
+        ];
         let sparse = Sparse::encode(pairs.into_iter());
         assert!(sparse.pairs().eq(pairs));
+        let bytes = [1, 1 + 1, 2 + 1, 1 + 2, 3 + 10, 3];
+        assert_eq!(sparse.bytes.len(), bytes.iter().sum::<usize>());
     }
 
     #[test]

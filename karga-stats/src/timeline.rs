@@ -9,26 +9,8 @@ use crate::{
     stats::{Outcomes, add_volume},
 };
 
-/// What ended in one slot of the timeline: in one second or, in long runs, in
-/// a power of two of seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Slot {
-    /// When it begins, since t0; a multiple of its width.
-    pub start: Duration,
-    /// How wide it is.
-    pub width: Duration,
-    /// How many iterations ended here in which way.
-    pub outcomes: Outcomes,
-    /// What they moved.
-    pub volume: Volume,
-    /// The highest lag that one of them said, in messages.
-    pub highest_lag: Option<u64>,
-    /// Their response times.
-    pub response_time: Histogram,
-}
-
-/// What ended in each second of a run, in bounded memory.
+/// What ended in each second of a run, in bounded memory: response times, and
+/// what `T` tallies beside them.
 ///
 /// Slots are one second wide until there would be more than the limit; then
 /// neighbours are merged and all slots are twice as wide, and so on. The width
@@ -41,7 +23,7 @@ pub struct Slot {
 /// more beside it, as threads take turns where one slot ends and the next
 /// begins. All others are closed and compact.
 #[derive(Debug, Clone)]
-pub(crate) struct Timeline {
+pub(crate) struct Timeline<T> {
     /// The most slots; at least two.
     limit: u64,
     /// A slot is 2^shift seconds wide.
@@ -49,37 +31,66 @@ pub(crate) struct Timeline {
     /// The latest second that was seen.
     latest: u64,
     /// By the slot's number, ascending. May hold a part of an open slot too.
-    closed: Vec<(u64, Closed)>,
+    closed: Vec<(u64, Closed<T>)>,
     /// The slot that was used last.
-    open: Option<Box<Open>>,
+    open: Option<Box<Open<T>>>,
     /// The one that was used before it.
-    before: Option<Box<Open>>,
+    before: Option<Box<Open<T>>>,
+}
+
+/// What is counted in a slot beside the response times.
+pub(crate) trait Tally: Copy + Default {
+    fn merge(&mut self, other: Self);
+}
+
+/// Response times alone.
+impl Tally for () {
+    fn merge(&mut self, (): Self) {}
+}
+
+/// How iterations ended, what they moved, and how far they were behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) volume: Volume,
+    pub(crate) highest_lag: Option<u64>,
+}
+
+impl Counts {
+    #[inline]
+    pub(crate) fn record(&mut self, outcome: Outcome, volume: Volume, lag: Option<u64>) {
+        self.outcomes.record(outcome);
+        add_volume(&mut self.volume, volume);
+        self.highest_lag = self.highest_lag.max(lag);
+    }
+}
+
+impl Tally for Counts {
+    fn merge(&mut self, other: Self) {
+        self.outcomes.merge(other.outcomes);
+        add_volume(&mut self.volume, other.volume);
+        self.highest_lag = self.highest_lag.max(other.highest_lag);
+    }
 }
 
 /// What was recorded in a slot since it was opened.
 #[derive(Debug, Clone, Default)]
-struct Open {
+pub(crate) struct Open<T> {
     slot: u64,
-    counts: Counts,
-    response: Histogram,
+    pub(crate) tally: T,
+    pub(crate) response: Histogram,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
-    outcomes: Outcomes,
-    volume: Volume,
-    highest_lag: Option<u64>,
+/// What was recorded in a slot that is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Closed<T> {
+    pub(crate) tally: T,
+    pub(crate) exact: Exact,
+    pub(crate) buckets: Sparse,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Closed {
-    counts: Counts,
-    exact: Exact,
-    buckets: Sparse,
-}
-
-impl Timeline {
-    pub(crate) fn new(limit: usize) -> Self {
+impl<T: Tally> Timeline<T> {
+    pub(crate) const fn new(limit: usize) -> Self {
         Self {
             limit: limit as u64,
             shift: 0,
@@ -90,37 +101,28 @@ impl Timeline {
         }
     }
 
-    /// How wide a slot is.
-    pub(crate) const fn width(&self) -> Duration {
-        Duration::from_secs(1 << self.shift)
+    /// A slot is two to the power of this many seconds wide.
+    pub(crate) const fn shift(&self) -> u32 {
+        self.shift
     }
 
-    /// Counts a sample that ended then, with its response time in nanoseconds
-    /// and the bucket of that.
+    /// The slot to record a sample into that ended then.
     #[inline]
-    pub(crate) fn record(
-        &mut self,
-        end: Duration,
-        response: (u64, usize),
-        outcome: Outcome,
-        volume: Volume,
-        lag: Option<u64>,
-    ) {
+    pub(crate) fn at(&mut self, end: Duration) -> &mut Open<T> {
         let second = end.as_secs();
-        let open = match &mut self.open {
-            Some(open) if open.slot == second >> self.shift => open,
+        match &mut self.open {
+            Some(open) if open.slot == second >> self.shift => {}
             _ => self.turn_to(second),
-        };
-        open.counts.outcomes.record(outcome);
-        add_volume(&mut open.counts.volume, volume);
-        open.counts.highest_lag = open.counts.highest_lag.max(lag);
-        open.response.record_at(response.0, response.1);
+        }
+        self.open
+            .as_mut()
+            .expect("invariant: turning to a slot opens it")
     }
 
     /// Opens the slot of this second, and closes the one that was used longest
     /// ago.
     #[cold]
-    fn turn_to(&mut self, second: u64) -> &mut Open {
+    fn turn_to(&mut self, second: u64) {
         self.reach(second);
         let slot = second >> self.shift;
         std::mem::swap(&mut self.open, &mut self.before);
@@ -133,16 +135,13 @@ impl Timeline {
             None => Box::default(),
         };
         open.slot = slot;
-        self.open.insert(open)
+        self.open = Some(open);
     }
 
     /// Moves what an open slot holds to the closed ones; it keeps its memory.
-    fn close(&mut self, open: &mut Open) {
-        let closed = Closed {
-            counts: std::mem::take(&mut open.counts),
-            exact: open.response.exact(),
-            buckets: Sparse::of(&open.response),
-        };
+    fn close(&mut self, open: &mut Open<T>) {
+        let closed = Closed::of(open);
+        open.tally = T::default();
         open.response.clear();
         self.closed_slot(open.slot).merge(closed);
     }
@@ -156,22 +155,28 @@ impl Timeline {
     /// Makes the slots as wide as it takes to reach this second.
     fn reach(&mut self, second: u64) {
         self.latest = self.latest.max(second);
-        if self.latest >> self.shift >= self.limit {
-            self.close_all();
+        if self.latest >> self.shift < self.limit {
+            return;
         }
-        while self.latest >> self.shift >= self.limit {
-            self.shift += 1;
-            for (slot, _) in &mut self.closed {
-                *slot >>= 1;
+        self.close_all();
+        let wider = shift_for(self.limit, self.latest) - self.shift;
+        self.shift += wider;
+        for (slot, _) in &mut self.closed {
+            *slot >>= wider;
+        }
+        self.closed.dedup_by(|(slot, later), (before, earlier)| {
+            let same = slot == before;
+            if same {
+                earlier.merge(std::mem::take(later));
             }
-            self.closed.dedup_by(|(slot, later), (before, earlier)| {
-                let same = slot == before;
-                if same {
-                    earlier.merge(std::mem::take(later));
-                }
-                same
-            });
-        }
+            same
+        });
+    }
+
+    /// Makes the limit this one, if it is above it.
+    pub(crate) fn lower_limit(&mut self, limit: usize) {
+        self.limit = self.limit.min(limit as u64);
+        self.reach(self.latest);
     }
 
     pub(crate) fn merge(&mut self, mut other: Self) {
@@ -186,27 +191,24 @@ impl Timeline {
         }
     }
 
-    /// A copy whose slots reach this end.
-    pub(crate) fn reaching(&self, end: Duration) -> Self {
-        let mut copy = self.clone();
+    /// The [`shift`](Self::shift) that it takes to reach this end.
+    pub(crate) fn shift_reaching(&self, end: Duration) -> u32 {
+        shift_for(self.limit, self.latest_before(end))
+    }
+
+    /// The latest second that was seen or that is over at this end.
+    pub(crate) fn latest_before(&self, end: Duration) -> u64 {
         // What ends on the second belongs to the one before.
-        copy.reach(end.saturating_sub(Duration::from_nanos(1)).as_secs());
-        copy
+        let second = end.saturating_sub(Duration::from_nanos(1)).as_secs();
+        self.latest.max(second)
     }
 
-    /// The slots from t0 to the latest second that was seen; there are none
-    /// if nothing was.
-    pub(crate) fn every_slot(&self) -> impl Iterator<Item = Slot> + '_ {
-        let is_empty = self.opened().next().is_none() && self.closed.is_empty();
-        let count = if is_empty {
-            0
-        } else {
-            (self.latest >> self.shift) + 1
-        };
-        (0..count).map(|slot| self.slot(slot))
+    /// Whether nothing was recorded.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.open.is_none() && self.before.is_none() && self.closed.is_empty()
     }
 
-    fn closed_slot(&mut self, slot: u64) -> &mut Closed {
+    fn closed_slot(&mut self, slot: u64) -> &mut Closed<T> {
         let place = match self.closed.last() {
             Some(&(last, _)) if slot > last => self.closed.len(),
             _ => self.closed.partition_point(|&(held, _)| held < slot),
@@ -217,85 +219,103 @@ impl Timeline {
         &mut self.closed[place].1
     }
 
-    fn opened(&self) -> impl Iterator<Item = &Open> {
+    fn opened(&self) -> impl Iterator<Item = &Open<T>> {
         self.open.iter().chain(&self.before).map(|open| &**open)
     }
 
-    /// The slots in which something ended, in order.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+    /// The numbers of the slots in which something ended, ascending.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
         let mut numbers: Vec<u64> = self.closed.iter().map(|&(slot, _)| slot).collect();
         for open in self.opened() {
             if let Err(place) = numbers.binary_search(&open.slot) {
                 numbers.insert(place, open.slot);
             }
         }
-        numbers.into_iter().map(|slot| self.slot(slot))
+        numbers
     }
 
-    fn slot(&self, slot: u64) -> Slot {
-        let mut counts = Counts::default();
-        let mut response_time = Histogram::new();
-        for open in self.opened().filter(|open| open.slot == slot) {
-            counts.merge(open.counts);
-            response_time.merge(open.response.clone());
+    /// What ended in one slot of a timeline whose slots are 2^shift seconds
+    /// wide, which is no less than the width of this one.
+    pub(crate) fn slot(&self, number: u64, shift: u32) -> Closed<T> {
+        let wider = shift - self.shift;
+        let mut all = Closed::default();
+        let first = (self.closed).partition_point(|&(held, _)| held >> wider < number);
+        let held = self.closed[first..]
+            .iter()
+            .take_while(|&&(held, _)| held >> wider == number);
+        for (_, closed) in held {
+            all.merge(closed.clone());
         }
-        if let Ok(place) = self.closed.binary_search_by_key(&slot, |&(held, _)| held) {
-            let closed = &self.closed[place].1;
-            counts.merge(closed.counts);
-            response_time.add_exact(closed.exact);
-            for (bucket, count) in closed.buckets.pairs() {
-                response_time.add_bucket(bucket, count);
-            }
+        for open in self.opened().filter(|open| open.slot >> wider == number) {
+            all.merge(Closed::of(open));
         }
-        Slot {
-            start: Duration::from_secs(slot << self.shift),
-            width: self.width(),
-            outcomes: counts.outcomes,
-            volume: counts.volume,
-            highest_lag: counts.highest_lag,
-            response_time,
-        }
+        all
     }
 }
 
-impl Counts {
-    fn merge(&mut self, other: Self) {
-        self.outcomes.merge(other.outcomes);
-        add_volume(&mut self.volume, other.volume);
-        self.highest_lag = self.highest_lag.max(other.highest_lag);
+impl<T: Tally> Closed<T> {
+    fn of(open: &Open<T>) -> Self {
+        Self {
+            tally: open.tally,
+            exact: open.response.exact(),
+            buckets: Sparse::of(&open.response),
+        }
     }
-}
 
-impl Closed {
-    fn merge(&mut self, other: Self) {
-        self.counts.merge(other.counts);
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
         self.exact.add(other.exact);
         self.buckets.merge(other.buckets);
     }
+}
+
+/// The width of slots, as a power of two of seconds, with which the latest
+/// second has a number below the limit.
+const fn shift_for(limit: u64, latest: u64) -> u32 {
+    let mut shift = 0;
+    while latest >> shift >= limit {
+        shift += 1;
+    }
+    shift
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SUCCESS: Outcome = Outcome::Success;
+    fn record(timeline: &mut Timeline<Counts>, second: u64, lag: Option<u64>) {
+        let slot = timeline.at(Duration::from_secs(second));
+        let volume = Volume::new(1, 0, 0);
+        slot.tally.record(Outcome::Success, volume, lag);
+        slot.response.record_at(7, 7);
+    }
 
-    fn timeline(limit: usize, ends: impl IntoIterator<Item = u64>) -> Timeline {
+    fn timeline(limit: usize, ends: impl IntoIterator<Item = u64>) -> Timeline<Counts> {
         let mut timeline = Timeline::new(limit);
         for second in ends {
-            let end = Duration::from_secs(second);
-            timeline.record(end, (7, 7), SUCCESS, Volume::new(1, 0, 0), None);
+            record(&mut timeline, second, None);
         }
         timeline
     }
 
-    fn list(timeline: &Timeline) -> Vec<(u64, u64)> {
-        timeline
-            .slots()
-            .map(|slot| {
-                assert_eq!(slot.outcomes.completed(), slot.response_time.count());
-                assert_eq!(slot.outcomes.completed(), slot.volume.messages);
-                (slot.start.as_secs(), slot.outcomes.completed())
+    /// When each slot begins, and what ended there.
+    fn slots(timeline: &Timeline<Counts>) -> Vec<(u64, Closed<Counts>)> {
+        let shift = timeline.shift();
+        let numbers = timeline.numbers().into_iter();
+        numbers
+            .map(|number| (number << shift, timeline.slot(number, shift)))
+            .collect()
+    }
+
+    fn list(timeline: &Timeline<Counts>) -> Vec<(u64, u64)> {
+        slots(timeline)
+            .into_iter()
+            .map(|(start, slot)| {
+                let completed = slot.tally.outcomes.completed();
+                assert_eq!(completed, slot.tally.volume.messages);
+                assert_eq!(completed, slot.exact.count);
+                assert_eq!(slot.buckets.pairs().collect::<Vec<_>>(), [(7, completed)]);
+                (start, completed)
             })
             .collect()
     }
@@ -313,8 +333,22 @@ mod tests {
         timeline.merge(self::timeline(4, [4]));
         assert_eq!(list(&timeline), [(0, 2), (2, 2), (4, 1)]);
         timeline.merge(self::timeline(4, [33, 31]));
-        assert_eq!(timeline.width(), Duration::from_secs(16));
+        assert_eq!(timeline.shift(), 4);
         assert_eq!(list(&timeline), [(0, 5), (16, 1), (32, 1)]);
+    }
+
+    #[test]
+    fn a_lower_limit_widens_the_slots() {
+        let mut timeline = timeline(8, 0..8);
+        timeline.lower_limit(2);
+        assert_eq!(list(&timeline), [(0, 4), (4, 4)]);
+    }
+
+    #[test]
+    fn slots_can_be_read_as_wider_ones() {
+        let timeline = timeline(8, [0, 1, 3, 5, 7, 2, 2]);
+        let read = [0, 1].map(|number| timeline.slot(number, 2).exact.count);
+        assert_eq!(read, [5, 2]);
     }
 
     #[test]
@@ -327,16 +361,14 @@ mod tests {
     fn a_merged_timeline_can_be_recorded_into() {
         let mut merged = timeline(8, [0, 1]);
         merged.merge(timeline(8, [1, 2, 3]));
-        let mut record = |second, lag| {
-            let end = Duration::from_secs(second);
-            merged.record(end, (7, 7), SUCCESS, Volume::new(1, 0, 0), lag);
-        };
-        record(1, None);
-        record(2, Some(9));
-        record(0, None);
-        record(2, Some(3));
+        for (second, lag) in [(1, None), (2, Some(9)), (0, None), (2, Some(3))] {
+            record(&mut merged, second, lag);
+        }
         assert_eq!(list(&merged), [(0, 2), (1, 3), (2, 3), (3, 1)]);
-        let lags: Vec<_> = merged.slots().map(|slot| slot.highest_lag).collect();
+        let lags: Vec<_> = slots(&merged)
+            .into_iter()
+            .map(|(_, slot)| slot.tally.highest_lag)
+            .collect();
         assert_eq!(lags, [None, None, Some(9), None]);
     }
 }

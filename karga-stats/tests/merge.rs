@@ -250,7 +250,44 @@ proptest! {
             });
             prop_assert_eq!(slot.outcomes.completed(), here.count() as u64);
         }
+        for (label, part) in &labels {
+            let mut merged = Histogram::new();
+            for slot in &timeline {
+                let here = slot.labels().filter(|(held, _)| held == label);
+                here.for_each(|(_, times)| merged.merge(times));
+            }
+            prop_assert_eq!(&merged, &part.times[0]);
+        }
     }
+}
+
+#[test]
+fn of_two_configurations_the_lower_limits_hold() {
+    let end = Duration::from_secs(100);
+    let sample = |label| {
+        let due = Iteration::new(0, 0, Duration::ZERO);
+        let metric = Everything {
+            outcome: Outcome::Success,
+            class: None,
+            label: Some(Cow::Borrowed(label)),
+            steps: Vec::new(),
+            counts: Vec::new(),
+            lag: None,
+            volume: Volume::default(),
+        };
+        Sample::new(due, Duration::ZERO, end, metric)
+    };
+    let (mut low, mut high) = (small(), HistogramAggregate::default());
+    low.record(&sample("low"));
+    high.record(&sample("high"));
+    let mut merged = high.clone();
+    merged.merge(low.clone());
+    low.merge(high);
+    assert_eq!(answers(&merged), answers(&low));
+    assert_eq!(merged.timeline_width(), Duration::from_secs(16));
+    let slot = merged.timeline().next().expect("there is one");
+    let labels: Vec<_> = slot.labels().map(|(label, _)| label.to_owned()).collect();
+    assert_eq!(labels, ["high", "low"]);
 }
 
 #[test]
