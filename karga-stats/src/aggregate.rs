@@ -267,8 +267,9 @@ impl<M: Metric> Aggregate<M> for HistogramAggregate {
         }
         if let Some(label) = label {
             let limits = self.limits;
-            let Labelled { stats, timeline } =
-                &mut **self.labels.entry(&label, || Box::new(Labelled::new(&limits)));
+            let Labelled { stats, timeline } = &mut **self
+                .labels
+                .entry(&label, || Box::new(Labelled::new(&limits)));
             stats.record(times, outcome, volume);
             stats.record_extras(class.as_ref(), counts, lag);
             let slot = timeline.at(sample.end);

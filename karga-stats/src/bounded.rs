@@ -47,16 +47,20 @@ pub(crate) struct Bounded<T> {
     known: [Known; KNOWN],
 }
 
-/// How many static names are remembered by their address; a power of two.
-const KNOWN: usize = 8;
+/// How many seats there are for static names that are remembered by their
+/// address; a power of two.
+const KNOWN: usize = 32;
+
+/// How many of them are looked at for one name.
+const PROBES: usize = 8;
 
 /// Where a static name stands that was looked up before. Comparing an address
 /// and a length is all that a lookup costs in the usual case.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     address: usize,
-    len: usize,
-    place: usize,
+    len: u32,
+    place: u32,
 }
 
 impl Known {
@@ -67,10 +71,12 @@ impl Known {
         place: 0,
     };
 
-    /// Neighbouring strings differ in the lower bits of their addresses.
+    /// The seats where a string may be, the likeliest first. Neighbouring
+    /// strings differ in the lower bits of their addresses.
     #[inline]
-    const fn seat(address: usize) -> usize {
-        (address ^ (address >> 3) ^ (address >> 6)) % KNOWN
+    fn seats(address: usize) -> impl Iterator<Item = usize> {
+        let first = (address ^ (address >> 3) ^ (address >> 6)) % KNOWN;
+        (first..first + PROBES).map(|seat| seat % KNOWN)
     }
 }
 
@@ -89,16 +95,21 @@ impl<T: Add> Bounded<T> {
     pub(crate) fn entry(&mut self, name: &Cow<'static, str>, make: impl FnOnce() -> T) -> &mut T {
         if let Cow::Borrowed(name) = name {
             let address = name.as_ptr().addr();
-            let known = self.known[Known::seat(address)];
-            if known.address == address && known.len == name.len() {
-                return &mut self.entries[known.place].1;
+            for seat in Known::seats(address) {
+                let known = self.known[seat];
+                if known.address == address && known.len as usize == name.len() {
+                    return &mut self.entries[known.place as usize].1;
+                }
+                if known.address == 0 {
+                    break;
+                }
             }
         }
         self.find(name, make)
     }
 
-    fn find(&mut self, name: &Cow<'static, str>, make: impl FnOnce() -> T) -> &mut T {
-        let name = shorten(name);
+    fn find(&mut self, given: &Cow<'static, str>, make: impl FnOnce() -> T) -> &mut T {
+        let name = shorten(given);
         let Some(place) = self.place(&name) else {
             return self.other.get_or_insert_with(make);
         };
@@ -111,15 +122,28 @@ impl<T: Add> Bounded<T> {
         }
         // A static string is never changed or freed, so that its address and
         // length stand for its text.
-        if let Cow::Borrowed(name) = name {
-            let address = name.as_ptr().addr();
-            self.known[Known::seat(address)] = Known {
-                address,
-                len: name.len(),
-                place,
-            };
+        if let Cow::Borrowed(name) = given {
+            self.remember(name, place);
         }
         &mut self.entries[place].1
+    }
+
+    /// Remembers where a static name stands. When every seat that it may
+    /// have is taken, all are given up: which names come again is not known.
+    fn remember(&mut self, name: &'static str, place: usize) {
+        let address = name.as_ptr().addr();
+        let free =
+            |known: &[Known; KNOWN]| Known::seats(address).find(|&seat| known[seat].address == 0);
+        if free(&self.known).is_none() {
+            self.forget_places();
+        }
+        if let Some(seat) = free(&self.known) {
+            self.known[seat] = Known {
+                address,
+                len: name.len() as u32,
+                place: place as u32,
+            };
+        }
     }
 
     /// Where the name stands or belongs, or none if it is beyond the limit.
@@ -260,6 +284,31 @@ mod tests {
         *counts.entry(&Cow::Borrowed("m"), || 0) += 1;
         *counts.entry(&Cow::Owned("m".to_owned()), || 0) += 1;
         assert_eq!(list(&counts), [("a", 10), ("b", 2), ("m", 4)]);
+    }
+
+    #[test]
+    fn many_and_long_static_names_are_told_apart() {
+        // Neighbours in one static text, so that their addresses are close; one
+        // begins where the other does, and some are cut to the same name.
+        const TEXT: &str = concat!(
+            "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmno",
+            "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmno",
+        );
+        let names: Vec<&'static str> = (0..50)
+            .map(|n| &TEXT[n..n + 1 + n % 3])
+            .chain([TEXT, &TEXT[..130], &TEXT[..120]])
+            .collect();
+        let mut expected = std::collections::BTreeMap::<&str, u64>::new();
+        let mut counts = Bounded::new(100);
+        for _ in 0..3 {
+            for name in &names {
+                *expected
+                    .entry(&name[..name.len().min(MAX_NAME)])
+                    .or_default() += 1;
+                *counts.entry(&Cow::Borrowed(*name), || 0) += 1;
+            }
+        }
+        assert_eq!(list(&counts), expected.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,9 +1,4 @@
-use crate::{
-    aggregate::Limits,
-    bounded::Add,
-    stats::Stats,
-    timeline::Timeline,
-};
+use crate::{aggregate::Limits, bounded::Add, stats::Stats, timeline::Timeline};
 
 /// What is kept of the iterations with one label.
 ///

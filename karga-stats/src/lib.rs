@@ -26,6 +26,7 @@ mod aggregate;
 mod bounded;
 mod bucket;
 mod builder;
+mod chunk;
 mod histogram;
 mod histograms;
 mod labelled;
