@@ -40,6 +40,8 @@
 //! # Features
 //!
 //! - `serde`: `Serialize` and `Deserialize` for the data model.
+//! - `testing`: conformance kits for executors, aggregates and reporters of
+//!   your own (`karga_core::testing`).
 
 mod action;
 mod aggregate;
@@ -53,6 +55,8 @@ mod run;
 mod sample;
 mod scenario;
 pub mod schedule;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use action::{Action, ActionFn, action_fn};
 pub use aggregate::{Aggregate, Merge};

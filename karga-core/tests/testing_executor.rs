@@ -1,0 +1,179 @@
+//! The conformance kit for executors: it lets one pass that keeps the contract,
+//! and catches every broken promise for what it is.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail by a panic"
+)]
+
+#[path = "testing_executor/reference.rs"]
+mod reference;
+
+use std::time::{Duration, Instant};
+
+use karga_core::{
+    BoxFuture,
+    testing::{self, Clock, ExecutorKit, ExecutorRule as Rule},
+};
+use reference::{Drive, Fault, Reference, due, ms};
+
+struct TokioClock;
+
+impl Clock for TokioClock {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
+fn kit(executor: Reference) -> ExecutorKit<impl Fn() -> Reference> {
+    let kit = testing::executor(TokioClock, move || executor);
+    match (executor.drive, executor.fault) {
+        (Drive::Open, Fault::IndexTwice) => kit,
+        (Drive::Open, _) => kit.due(|n| (n < 200).then(|| due(n))),
+        _ => kit,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_keeps_the_contract_passes() {
+    for drive in [Drive::Open, Drive::Closed, Drive::Paced] {
+        for warm_up in [None, Some(ms(200))] {
+            kit(driven(drive, warm_up, Fault::None)).run().await;
+        }
+    }
+}
+
+fn driven(drive: Drive, warm_up: Option<Duration>, fault: Fault) -> Reference {
+    let mut executor = Reference::new(fault);
+    if drive == Drive::Closed {
+        // All 200 iterations take it a quarter of a second.
+        executor.interval = ms(31);
+    }
+    executor.drive = drive;
+    executor.warm_up = warm_up;
+    executor
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_some_executors_do_is_checked_too() {
+    let warm = Some(ms(200));
+    let broken = [
+        (
+            driven(Drive::Closed, None, Fault::ClosedDueRounded),
+            Rule::ClosedDue,
+        ),
+        (
+            driven(Drive::Paced, None, Fault::DueIsStart),
+            Rule::DueHolds,
+        ),
+        (driven(Drive::Paced, None, Fault::LateByTwo), Rule::Punctual),
+        (
+            driven(Drive::Open, warm, Fault::WarmUpInResult),
+            Rule::WarmUp,
+        ),
+        (driven(Drive::Open, warm, Fault::WarmUpLost), Rule::WarmUp),
+        (driven(Drive::Open, warm, Fault::WarmUpShown), Rule::WarmUp),
+        (
+            driven(Drive::Open, warm, Fault::WarmUpNotApart),
+            Rule::Apart,
+        ),
+    ];
+    assert_caught(&broken).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_broken_promise_is_caught_for_what_it_is() {
+    let broken = [
+        (Fault::NeverEnds, Rule::Ends),
+        (Fault::Panics, Rule::Ends),
+        (Fault::Refuses, Rule::Ends),
+        (Fault::NoArrivals, Rule::Load),
+        (Fault::SetupTwice, Rule::Setup),
+        (Fault::ConnectsTwice, Rule::Connect),
+        (Fault::ConnectsLate, Rule::Connect),
+        (Fault::NotReady, Rule::Ready),
+        (Fault::ReadyTwice, Rule::Ready),
+        (Fault::DoesNotWaitForReady, Rule::Ready),
+        (Fault::IgnoresInstant, Rule::StartInstant),
+        (Fault::TeardownEarly, Rule::Teardown),
+        (Fault::TeardownTwice, Rule::Teardown),
+        (Fault::NoRemarks, Rule::Remarks),
+        (Fault::RemarksEarly, Rule::Remarks),
+        (Fault::IndexTwice, Rule::Index),
+        (Fault::WrongUser, Rule::User),
+        (Fault::DueShifted, Rule::DueTimes),
+        (Fault::LastMissing, Rule::DueTimes),
+        (Fault::Early, Rule::NotEarly),
+        (Fault::LateByTwo, Rule::Punctual),
+        (Fault::DueIsStart, Rule::DueHolds),
+        (Fault::StartAtClaim, Rule::Stamps),
+        (Fault::EndLate, Rule::Stamps),
+        (Fault::SampleLost, Rule::Recorded),
+        (Fault::SampleTwice, Rule::Recorded),
+        (Fault::PlannedTooMany, Rule::Account),
+        (Fault::CompletedTooFew, Rule::Account),
+        (Fault::ElapsedTooShort, Rule::Elapsed),
+        (Fault::ElapsedTooLong, Rule::Elapsed),
+        (Fault::NoLastSnapshot, Rule::LastSnapshot),
+        (Fault::SnapshotAfterLast, Rule::LastSnapshot),
+        (Fault::LastWithoutAccount, Rule::LastSnapshot),
+        (Fault::PlannedBehind, Rule::Snapshots),
+        (Fault::CompletedGoesBack, Rule::Snapshots),
+        (Fault::ElapsedZero, Rule::Snapshots),
+        (Fault::LengthZero, Rule::Snapshots),
+        (Fault::IntervalIsTotal, Rule::Intervals),
+        (Fault::TotalIsInterval, Rule::Intervals),
+        (Fault::NoFinish, Rule::Finish),
+        (Fault::FinishTwice, Rule::Finish),
+        (Fault::FinishOnFork, Rule::Finish),
+        (Fault::FinishEarly, Rule::Finish),
+        (Fault::LastWordsLost, Rule::Finish),
+        (Fault::CopyAssumed, Rule::Duplicate),
+        (Fault::SecondIsNotApart, Rule::Apart),
+        (Fault::ApartInResult, Rule::Apart),
+        (Fault::ForkForEach, Rule::Memory),
+        (Fault::SamplesHeldBack, Rule::Memory),
+        (Fault::FuturesKept, Rule::Memory),
+        (Fault::IntervalsKept, Rule::Memory),
+        (Fault::PanicThrough, Rule::ActionPanic),
+        (Fault::PanicNotRecorded, Rule::ActionPanic),
+        (Fault::PanicEndsWorker, Rule::ActionPanic),
+        (Fault::AggregatePanicThrough, Rule::AggregatePanic),
+        (Fault::AggregatePanicCompleted, Rule::AggregatePanic),
+        (Fault::AggregatePanicSilent, Rule::AggregatePanic),
+        (Fault::StartFailureIsSuccess, Rule::FailedStart),
+        (Fault::StartFailureWithoutTeardown, Rule::FailedStart),
+        (Fault::StartPanicThrough, Rule::FailedStart),
+        (Fault::StartErrorLost, Rule::FailedStart),
+        (Fault::TeardownErrorLost, Rule::FailedTeardown),
+        (Fault::TeardownErrorEndsAll, Rule::FailedTeardown),
+        (Fault::TeardownPanicThrough, Rule::FailedTeardown),
+        (Fault::IgnoresBreak, Rule::StopAtInterval),
+        (Fault::IgnoresPollStop, Rule::StopBetween),
+        (Fault::StopPlannedAll, Rule::Planned),
+        (Fault::NoGraceEnd, Rule::GraceEnds),
+        (Fault::CutIsCompleted, Rule::GraceEnds),
+        (Fault::TasksOutlive, Rule::Cancel),
+        (Fault::ActionsOutlive, Rule::Cancel),
+    ];
+    assert_caught(&broken.map(|(fault, rule)| (Reference::new(fault), rule))).await;
+    let mut untested = Rule::ALL.to_vec();
+    untested.retain(|rule| broken.iter().all(|(_, caught)| caught != rule));
+    assert_eq!(untested, [Rule::ClosedDue, Rule::WarmUp]);
+}
+
+/// Each is caught by its rule, and by no other.
+async fn assert_caught(broken: &[(Reference, Rule)]) {
+    let mut wrong = Vec::new();
+    for &(executor, rule) in broken {
+        match kit(executor).check().await {
+            Err(found) if found.rules() == [rule] => {}
+            Err(found) => wrong.push(format!("{executor:?}, not only {rule:?}: {found}")),
+            Ok(()) => wrong.push(format!("{executor:?} was not caught")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
