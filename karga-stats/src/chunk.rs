@@ -39,6 +39,16 @@ impl Chunk {
         }
     }
 
+    /// Takes away what was added before.
+    pub(crate) fn remove(&mut self, place: usize, count: u64) {
+        let high = self.high.as_ref().map_or(0, |high| u64::from(high[place]));
+        let left = (high << 32 | u64::from(self.low[place])) - count;
+        self.low[place] = left as u32;
+        if let Some(high) = &mut self.high {
+            high[place] = (left >> 32) as u32;
+        }
+    }
+
     #[cold]
     fn carry(&mut self, place: usize, high: u64) {
         let halves = self.high.get_or_insert_with(|| Box::new([0; CHUNK]));
@@ -95,6 +105,19 @@ mod tests {
         assert_eq!(list(&chunk), [(3, 2 * FULL + 1), (4, 5 * FULL + 1)]);
         chunk.add(5, u64::MAX);
         assert_eq!(list(&chunk)[2], (5, u64::MAX));
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_away_again() {
+        let mut chunk = Chunk::new();
+        chunk.add(3, 5);
+        chunk.remove(3, 4);
+        assert_eq!(list(&chunk), [(3, 1)]);
+        chunk.add(3, 3 * FULL);
+        chunk.remove(3, 2);
+        assert_eq!(list(&chunk), [(3, 3 * FULL - 1)]);
+        chunk.remove(3, 3 * FULL - 1);
+        assert_eq!(list(&chunk), []);
     }
 
     #[test]

@@ -211,6 +211,11 @@ impl Histogram {
         self.chunk(bucket / CHUNK).add(bucket % CHUNK, count);
     }
 
+    /// Takes from one bucket what was added to it before.
+    pub(crate) fn remove_bucket(&mut self, bucket: usize, count: u64) {
+        self.chunk(bucket / CHUNK).remove(bucket % CHUNK, count);
+    }
+
     /// What is kept beside the buckets.
     pub(crate) const fn exact(&self) -> Exact {
         Exact {
@@ -225,6 +230,11 @@ impl Histogram {
     pub(crate) fn add_exact(&mut self, other: Exact) {
         let mut exact = self.exact();
         exact.add(other);
+        self.set_exact(exact);
+    }
+
+    /// Replaces what is kept beside the buckets.
+    pub(crate) const fn set_exact(&mut self, exact: Exact) {
         Exact {
             count: self.count,
             min: self.min,

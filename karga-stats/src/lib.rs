@@ -35,6 +35,7 @@ mod sparse;
 mod stats;
 mod summary;
 pub mod text;
+mod threshold;
 mod timeline;
 mod verdict;
 
@@ -47,5 +48,9 @@ pub use stats::{Lag, Outcomes, Stats};
 pub use summary::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary, SCHEMA,
     ScenarioSummary, StepSummary, Summary, ThresholdSummary, TimelineSummary,
+};
+pub use threshold::{
+    Comparison, Counted, Figure, InvalidThreshold, Limit, ParseThresholdError, Threshold,
+    Thresholds, Time,
 };
 pub use verdict::{TOLERATED_LATE_SHARE, Verdict};

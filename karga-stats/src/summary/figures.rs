@@ -368,8 +368,10 @@ impl ThresholdSummary {
             ..Self::default()
         }
     }
+}
 
-    pub(super) fn of(judgement: &Judgement) -> Self {
+impl From<&Judgement> for ThresholdSummary {
+    fn from(judgement: &Judgement) -> Self {
         Self {
             name: judgement.condition.clone(),
             passed: judgement.passed,

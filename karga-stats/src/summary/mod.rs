@@ -264,7 +264,7 @@ impl ScenarioSummary {
             steps: histograms.steps().map(StepSummary::of).collect(),
             timeline: TimelineSummary::list(histograms, run.elapsed),
             generator: GeneratorSummary::of(&run.account, &run.generator),
-            thresholds: run.judgements.iter().map(ThresholdSummary::of).collect(),
+            thresholds: run.judgements.iter().map(Into::into).collect(),
             warnings: run.warnings.clone(),
         }
     }

@@ -1,0 +1,97 @@
+//! What was seen, as a person reads it.
+
+use std::time::Duration;
+
+use crate::text;
+
+/// A time to four digits: "312.1 ms".
+pub(super) fn time(value: Duration) -> String {
+    let nanos = value.as_nanos();
+    let digits = nanos.checked_ilog10().unwrap_or(0);
+    let unit = 10_u128.pow(digits.saturating_sub(3));
+    let rounded = (nanos + unit / 2) / unit * unit;
+    let seconds = u64::try_from(rounded / 1_000_000_000).unwrap_or(u64::MAX);
+    text::duration(Duration::new(seconds, (rounded % 1_000_000_000) as u32))
+}
+
+/// A number of at most one decimal and four digits before it, with a prefix:
+/// "912.3", "10.4k".
+pub(super) fn number(value: f64) -> String {
+    let (scaled, prefix) = match value {
+        _ if value >= 1e9 => (value / 1e9, "G"),
+        _ if value >= 1e6 => (value / 1e6, "M"),
+        _ if value >= 1e4 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    if scaled < 1.0 && scaled > 0.0 {
+        format!("{scaled:.3}{prefix}")
+    } else {
+        format!("{scaled:.1}{prefix}")
+    }
+}
+
+/// A share in percent to at least three digits: "2.4 %", "0.0123 %".
+pub(super) fn percent(percent: f64) -> String {
+    if percent > 0.0 && percent < 0.1 {
+        format!("{percent:.4} %")
+    } else {
+        // 99.96 % is not all.
+        let places = if percent > 99.9 && percent < 100.0 {
+            3
+        } else {
+            1
+        };
+        let factor = 10_f64.powi(places);
+        let shown = if percent < 100.0 {
+            (percent * factor).floor() / factor
+        } else {
+            percent
+        };
+        format!("{shown:.*} %", places as usize)
+    }
+}
+
+/// The names that were seen, at most ten of them.
+pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 10;
+    let all: Vec<&str> = names.collect();
+    let mut listed = all
+        .iter()
+        .take(MOST)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if all.len() > MOST {
+        listed += &format!(" and {} more", all.len() - MOST);
+    }
+    listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_four_digits() {
+        let texts = [0, 999, 312_147_967, 1_500_000_000, 9_999_999]
+            .map(|nanos| time(Duration::from_nanos(nanos)));
+        assert_eq!(texts, ["0 ns", "999 ns", "312.1 ms", "1.5 s", "10 ms"]);
+    }
+
+    #[test]
+    fn shares_are_never_rounded_up_to_all() {
+        let texts = [0.0, 0.0123, 2.44, 99.96, 99.9999, 100.0].map(percent);
+        assert_eq!(
+            texts,
+            [
+                "0.0 %", "0.0123 %", "2.4 %", "99.960 %", "99.999 %", "100.0 %"
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_have_a_prefix() {
+        let texts = [0.0, 0.25, 912.34, 10_400.0, 2.5e6, 3e9].map(number);
+        assert_eq!(texts, ["0.0", "0.250", "912.3", "10.4k", "2.5M", "3.0G"]);
+    }
+}
