@@ -281,10 +281,11 @@ impl Parser {
     fn limit(&mut self, what: &What) -> Parsed<Limit> {
         let at = self.next_at();
         let number = self.number(what)?;
+        let behind = self.at;
         let unit_at = self.next_at();
         let unit = self.unit();
         // A unit that is missing is missing behind the number.
-        let unit_at = if unit.is_empty() { self.at } else { unit_at };
+        let unit_at = if unit.is_empty() { behind } else { unit_at };
         match quantity(what, &number, &unit) {
             Ok(limit) => Ok(limit),
             Err(Misfit::Unit) => {
