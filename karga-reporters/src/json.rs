@@ -1,6 +1,5 @@
 use std::{
     fmt,
-    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Mutex,
@@ -8,7 +7,8 @@ use std::{
 
 use karga_core::Reporter;
 use serde::Serialize;
-use tempfile::NamedTempFile;
+
+use crate::file;
 
 /// Writes a report as JSON, indented unless [`compact`](Self::compact).
 ///
@@ -86,7 +86,7 @@ impl JsonReporter {
     pub fn check(&self) -> Result<(), JsonReporterError> {
         match &self.target {
             Target::File(path) => {
-                check(path).map_err(|source| JsonReporterError::file(path, source))
+                file::check(path).map_err(|source| JsonReporterError::file(path, source))
             }
             Target::Writer(_) => Ok(()),
         }
@@ -103,7 +103,7 @@ impl JsonReporter {
         text.push(b'\n');
         match &self.target {
             Target::File(path) => {
-                replace(path, &text).map_err(|source| JsonReporterError::file(path, source))
+                file::replace(path, &text).map_err(|source| JsonReporterError::file(path, source))
             }
             Target::Writer(writer) => {
                 // A writer that panicked under the lock is still a writer.
@@ -125,85 +125,6 @@ impl<R: Serialize + Sync + ?Sized> Reporter<R> for JsonReporter {
     async fn report(&self, report: &R) -> Result<(), Self::Error> {
         self.write(report)
     }
-}
-
-/// What a path leads to.
-enum Place {
-    /// A file, or none yet, of this name (links followed) in this folder.
-    File { folder: PathBuf, file: PathBuf },
-    /// Something that cannot be replaced, such as a terminal or a pipe.
-    Device,
-}
-
-fn place(path: &Path) -> io::Result<Place> {
-    // Standard output may lead to a file, but replacing that would cut off
-    // whatever else is printed there.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
-        return Ok(Place::Device);
-    }
-    let file = match fs::canonicalize(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
-    match fs::metadata(&file) {
-        Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => return Ok(Place::Device),
-        _ => {}
-    }
-    if file.file_name().is_none() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the path has no file name",
-        ));
-    }
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    Ok(Place::File { folder, file })
-}
-
-fn check(path: &Path) -> io::Result<()> {
-    match place(path)? {
-        Place::File { folder, file } => temporary(&folder, &file).map(drop),
-        Place::Device => device(path).map(drop),
-    }
-}
-
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    match place(path)? {
-        Place::File { folder, file } => {
-            let mut temporary = temporary(&folder, &file)?;
-            temporary.write_all(text)?;
-            // A crash after the rename must not leave an empty file behind.
-            temporary.as_file().sync_all()?;
-            temporary.persist(file)?;
-            Ok(())
-        }
-        Place::Device => device(path)?.write_all(text),
-    }
-}
-
-fn device(path: &Path) -> io::Result<File> {
-    File::options().append(true).open(path)
-}
-
-/// A new file in the folder, which may be read by whoever may read `file`.
-fn temporary(folder: &Path, file: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".karga-").suffix(".json.tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As for any new file: what the umask leaves of it.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder)?;
-    if let Ok(old) = fs::metadata(file) {
-        temporary.as_file().set_permissions(old.permissions())?;
-    }
-    Ok(temporary)
 }
 
 /// Why a report could not be written as JSON.

@@ -1,9 +1,11 @@
-//! Reporters for karga: standard output, JSON and live progress.
+//! Reporters for karga: standard output, JSON, CSV and live progress.
 //!
 //! - [`StdoutReporter`] prints a [`Summary`](karga_stats::Summary) that fits 80
 //!   columns, with the verdict and what failed on top.
 //! - [`JsonReporter`] writes any serializable report to a file, which is
 //!   replaced as a whole or not at all, or to any writer.
+//! - [`CsvReporter`] writes every sample to a file while the run goes on, without
+//!   ever holding it up.
 //! - `Progress` (feature `progress`) is an observer that shows a run while it
 //!   happens.
 //!
@@ -13,7 +15,9 @@
 //!
 //! - `progress`: the live display; pulls in indicatif.
 
+mod csv;
 mod figure;
+mod file;
 mod json;
 #[cfg(feature = "progress")]
 mod progress;
@@ -21,6 +25,7 @@ mod stdout;
 mod terminal;
 mod wrap;
 
+pub use csv::{CsvCounts, CsvReporter, CsvReporterBuilder, CsvReporterError, CsvSamples};
 pub use json::{JsonReporter, JsonReporterError};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
