@@ -7,6 +7,8 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 
+use crate::engine::Phase;
+
 /// An arrival that starts later than this is late: ten ticks of tokio's timer,
 /// and less than what people notice.
 pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
@@ -16,23 +18,28 @@ pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     now: AtomicU64,
+    /// Those of them that belong to the warm-up.
+    warming_up: AtomicU64,
+    /// The most at once when one of the result began to wait.
     peak: AtomicU64,
     /// When all workers were in flight for the last time, in nanoseconds since
-    /// t0, and one more; zero for never.
+    /// the beginning of the run, and one more; zero for never.
     full_until: AtomicU64,
 }
 
 impl InFlight {
-    pub(crate) fn enter(&self) {
+    pub(crate) fn enter(&self, phase: Phase) {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-        if now > self.peak.load(Ordering::Relaxed) {
+        if phase == Phase::WarmUp {
+            self.warming_up.fetch_add(1, Ordering::Relaxed);
+        } else if now > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(now, Ordering::Relaxed);
         }
     }
 
     /// Leaves after an iteration that ended at `end`.
-    pub(crate) fn leave(&self, end: Duration, workers: u64) {
-        if self.now.fetch_sub(1, Ordering::Relaxed) == workers {
+    pub(crate) fn leave(&self, phase: Phase, end: Duration, workers: u64) {
+        if self.end(phase) == workers {
             let end = u64::try_from(end.as_nanos()).unwrap_or(u64::MAX);
             self.full_until
                 .fetch_max(end.saturating_add(1), Ordering::Relaxed);
@@ -40,12 +47,22 @@ impl InFlight {
     }
 
     /// Leaves without an end: the iteration was cut off.
-    pub(crate) fn abandon(&self) {
-        self.now.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn abandon(&self, phase: Phase) {
+        self.end(phase);
     }
 
-    pub(crate) fn now(&self) -> u64 {
-        self.now.load(Ordering::Relaxed)
+    /// Gives how many were in flight before.
+    fn end(&self, phase: Phase) -> u64 {
+        if phase == Phase::WarmUp {
+            self.warming_up.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.now.fetch_sub(1, Ordering::Relaxed)
+    }
+
+    /// How many iterations of the result are in flight.
+    pub(crate) fn of_result(&self) -> u64 {
+        let warming_up = self.warming_up.load(Ordering::Relaxed);
+        self.now.load(Ordering::Relaxed).saturating_sub(warming_up)
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -130,25 +147,37 @@ mod tests {
     fn it_is_known_until_when_all_were_in_flight() {
         let in_flight = InFlight::default();
         assert!(!in_flight.was_full_since(Duration::ZERO));
-        in_flight.enter();
-        in_flight.leave(ms(5), 2);
+        in_flight.enter(Phase::Result);
+        in_flight.leave(Phase::Result, ms(5), 2);
         assert!(!in_flight.was_full_since(Duration::ZERO), "one of two");
-        in_flight.enter();
-        in_flight.enter();
-        in_flight.leave(ms(10), 2);
-        in_flight.leave(ms(20), 2);
+        in_flight.enter(Phase::Result);
+        in_flight.enter(Phase::Result);
+        in_flight.leave(Phase::Result, ms(10), 2);
+        in_flight.leave(Phase::Result, ms(20), 2);
         assert!(in_flight.was_full_since(ms(9)));
         assert!(in_flight.was_full_since(ms(10)));
         assert!(!in_flight.was_full_since(ms(11)));
-        assert_eq!((in_flight.now(), in_flight.peak()), (0, 2));
+        assert_eq!((in_flight.of_result(), in_flight.peak()), (0, 2));
     }
 
     #[test]
     fn one_that_was_cut_off_says_nothing_of_the_others() {
         let in_flight = InFlight::default();
-        in_flight.enter();
-        in_flight.abandon();
+        in_flight.enter(Phase::Result);
+        in_flight.abandon(Phase::Result);
         assert!(!in_flight.was_full_since(Duration::ZERO));
-        assert_eq!((in_flight.now(), in_flight.peak()), (0, 1));
+        assert_eq!((in_flight.of_result(), in_flight.peak()), (0, 1));
+    }
+
+    #[test]
+    fn the_warm_up_has_no_peak() {
+        let in_flight = InFlight::default();
+        in_flight.enter(Phase::WarmUp);
+        in_flight.enter(Phase::WarmUp);
+        assert_eq!((in_flight.of_result(), in_flight.peak()), (0, 0));
+        in_flight.leave(Phase::WarmUp, ms(1), 2);
+        in_flight.enter(Phase::Result);
+        // One of the warm-up is still under way.
+        assert_eq!((in_flight.of_result(), in_flight.peak()), (1, 2));
     }
 }

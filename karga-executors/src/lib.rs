@@ -27,20 +27,22 @@
 //! # }
 //! ```
 
-mod account;
 mod clock;
 mod connect;
+mod engine;
 mod handle;
 mod health;
+mod open;
 mod padded;
 mod profile;
 mod replay;
 mod shard;
 mod signal;
+mod source;
 mod stage;
 mod timer;
-mod worker;
 
+pub use engine::SettingsError;
 pub use handle::Handle;
 pub use replay::{ReadRecordingError, Recording, RecordingError};
 pub use stage::{

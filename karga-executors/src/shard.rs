@@ -24,7 +24,8 @@ pub(crate) struct Tally {
     pub(crate) unrecorded: u64,
     pub(crate) late_with_free_worker: u64,
     pub(crate) late_with_all_busy: u64,
-    /// The end of the last iteration, since t0.
+    /// The end of the last iteration, since the run's t0, or for a warm-up's
+    /// since that began.
     pub(crate) last_end: Duration,
 }
 
@@ -57,10 +58,28 @@ struct Shard<A> {
 impl<A: Merge> Shard<A> {
     fn empty(aggregate: &A, twice: bool) -> Self {
         Self {
-            interval: aggregate.fork(),
+            interval: interval(aggregate, twice),
             total: twice.then(|| aggregate.fork()),
             tally: Tally::default(),
         }
+    }
+
+    fn apart(aggregate: &A) -> Self {
+        Self {
+            interval: aggregate.fork_apart(),
+            total: None,
+            tally: Tally::default(),
+        }
+    }
+}
+
+/// An empty aggregate for an interval. Where samples are recorded twice, those
+/// of the interval are no part of the result.
+fn interval<A: Merge>(aggregate: &A, twice: bool) -> A {
+    if twice {
+        aggregate.fork_apart()
+    } else {
+        aggregate.fork()
     }
 }
 
@@ -77,10 +96,30 @@ impl<A: Merge> Shards<A> {
     /// Empty shards of the aggregate's configuration, for this many threads.
     pub(crate) fn new(aggregate: &A, threads: usize) -> Self {
         let twice = aggregate.fork().duplicate().is_none();
-        let shards = (0..threads.max(1).next_power_of_two())
-            .map(|_| Padded(Mutex::new(Shard::empty(aggregate, twice))))
-            .collect();
-        Self { shards, twice }
+        Self {
+            shards: shards(threads, || Shard::empty(aggregate, twice)),
+            twice,
+        }
+    }
+
+    /// The same for samples that are no part of the result. They have no
+    /// intervals, so nothing is recorded twice.
+    pub(crate) fn apart(aggregate: &A, threads: usize) -> Self {
+        Self {
+            shards: shards(threads, || Shard::apart(aggregate)),
+            twice: false,
+        }
+    }
+
+    /// Takes the sum out of shards that stand apart.
+    pub(crate) fn sum(&self, aggregate: &A) -> (A, Tally) {
+        let (mut sum, mut tally) = (aggregate.fork_apart(), Tally::default());
+        for shard in &self.shards {
+            let full = std::mem::replace(&mut *lock(shard), Shard::apart(aggregate));
+            sum.merge(full.interval);
+            tally.add(&full.tally);
+        }
+        (sum, tally)
     }
 
     /// The shard of this thread; another one in the rare case that it is being
@@ -150,6 +189,13 @@ impl<A: Merge> Shards<A> {
     }
 }
 
+/// About one for each thread; a power of two of them.
+fn shards<A>(threads: usize, empty: impl Fn() -> Shard<A>) -> Box<[Padded<Mutex<Shard<A>>>]> {
+    (0..threads.max(1).next_power_of_two())
+        .map(|_| Padded(Mutex::new(empty())))
+        .collect()
+}
+
 /// What was collected from the shards.
 #[derive(Debug)]
 pub(crate) struct Books<A> {
@@ -163,7 +209,7 @@ pub(crate) struct Books<A> {
 impl<A: Merge> Books<A> {
     pub(crate) fn new(aggregate: A) -> Self {
         Self {
-            interval: aggregate.fork(),
+            interval: aggregate.fork_apart(),
             total: aggregate,
             tally: Tally::default(),
         }
@@ -171,7 +217,7 @@ impl<A: Merge> Books<A> {
 
     /// Takes everything out of the shards.
     pub(crate) fn collect(&mut self, shards: &Shards<A>) {
-        let mut interval = self.total.fork();
+        let mut interval = interval(&self.total, shards.twice);
         for shard in &shards.shards {
             // Forks are made outside of the lock: they allocate.
             let fresh = Shard::empty(&self.total, shards.twice);

@@ -1,9 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use karga_core::{Arrivals, Schedule, ScheduleBuilder, ScheduleError, Stage};
 
-use super::{OverloadPolicy, Precision, StageExecutor};
-use crate::handle::StopSignal;
+use super::{OverloadPolicy, StageExecutor};
+use crate::{
+    SettingsError,
+    engine::{Settings, setters},
+    handle::StopSignal,
+};
 
 /// The most workers that an executor can have, 2^20: each is a task and a
 /// connection.
@@ -17,10 +21,7 @@ pub struct StageExecutorBuilder {
     slice: (u64, u64),
     workers: u64,
     overload: OverloadPolicy,
-    graceful_stop: Duration,
-    precision: Precision,
-    interval: Duration,
-    stop_on_ctrl_c: bool,
+    settings: Settings,
     /// What is wrong with the profile that it was made from.
     refused: Option<StageExecutorError>,
 }
@@ -32,10 +33,7 @@ impl Default for StageExecutorBuilder {
             slice: (0, 1),
             workers: 64,
             overload: OverloadPolicy::default(),
-            graceful_stop: Duration::from_secs(30),
-            precision: Precision::default(),
-            interval: Duration::from_secs(1),
-            stop_on_ctrl_c: true,
+            settings: Settings::default(),
             refused: None,
         }
     }
@@ -81,34 +79,16 @@ impl StageExecutorBuilder {
         self
     }
 
-    /// How long iterations may go on after a stop, and the backlog after the
-    /// end of the schedule, before they are cut off; 30 s unless set. Zero
-    /// cuts them off at once.
-    pub fn graceful_stop(mut self, grace: Duration) -> Self {
-        self.graceful_stop = grace;
-        self
-    }
-
-    /// How exactly arrivals start on time; [`Precision::Coarse`] unless set.
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
-        self
-    }
-
-    /// How often the observer looks at the run; 1 s unless set.
-    pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    /// Whether Ctrl-C stops the run in good order; it does unless set.
-    ///
-    /// The second Ctrl-C of a run ends the process, and between runs Ctrl-C
-    /// has its default effect. A program with a handler of its own sets this
-    /// to false, and has that handler call [`Handle::stop`](crate::Handle::stop).
-    pub fn stop_on_ctrl_c(mut self, stop: bool) -> Self {
-        self.stop_on_ctrl_c = stop;
-        self
+    setters! {
+        graceful_stop: {
+            /// How long iterations may go on after a stop, and the backlog
+            /// after the end of the schedule, before they are cut off; 30 s
+            /// unless set. Zero cuts them off at once.
+        }
+        warm_up: {
+            /// The leading part of the stages that is no part of the result;
+            /// zero, no warm-up, unless set.
+        }
     }
 
     /// Runs only the share of generator `index` out of `of`, numbered from 0:
@@ -130,8 +110,8 @@ impl StageExecutorBuilder {
     /// # Errors
     ///
     /// If the stages make no [`Schedule`], the slice has no arrival, there are
-    /// no workers or more than [`MAX_WORKERS`], or the interval is zero. The
-    /// `Result` is an executor too, which refuses to run: it may be handed on
+    /// no workers or more than [`MAX_WORKERS`], the interval is zero, or the
+    /// warm-up leaves nothing of the stages to measure. The `Result` is an executor too, which refuses to run: it may be handed on
     /// as it is.
     pub fn build(self) -> Result<StageExecutor, StageExecutorError> {
         if let Some(error) = self.refused {
@@ -147,17 +127,12 @@ impl StageExecutorBuilder {
                 workers: self.workers,
             });
         }
-        if self.interval.is_zero() {
-            return Err(StageExecutorError::NoInterval);
-        }
+        let settings = self.settings.check(schedule.duration())?;
         Ok(StageExecutor {
             slice,
             workers: self.workers,
             overload: self.overload,
-            graceful_stop: self.graceful_stop,
-            precision: self.precision,
-            interval: self.interval,
-            stop_on_ctrl_c: self.stop_on_ctrl_c,
+            settings,
             signal: Arc::new(StopSignal::default()),
         })
     }
@@ -192,7 +167,7 @@ pub enum StageExecutorError {
         /// What was given.
         workers: u64,
     },
-    /// The observer would be called without end.
-    #[error("an interval of 0 s cannot be observed: set it above zero")]
-    NoInterval,
+    /// A setting that all executors have makes no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
 }

@@ -1,14 +1,20 @@
 mod builder;
-mod execute;
-mod load;
+mod source;
 
 use std::{sync::Arc, time::Duration};
 
-use karga_core::{Schedule, Slice};
+use karga_core::{
+    Aggregate, ExecuteError, Executor, MetricOf, Observer, Run, Scenario, Schedule, Slice,
+};
 
 pub use builder::{MAX_WORKERS, StageExecutorBuilder, StageExecutorError};
 
-use crate::handle::{Handle, StopSignal};
+use self::source::Staged;
+use crate::{
+    engine::{Settings, execute},
+    handle::{Handle, StopSignal},
+    open::Open,
+};
 
 /// Runs a scenario by a [`Schedule`] of stages: an open model, in which
 /// arrivals come when they are due, whether or not the target keeps up.
@@ -84,10 +90,7 @@ pub struct StageExecutor {
     slice: Slice,
     workers: u64,
     overload: OverloadPolicy,
-    graceful_stop: Duration,
-    precision: Precision,
-    interval: Duration,
-    stop_on_ctrl_c: bool,
+    settings: Settings,
     signal: Arc<StopSignal>,
 }
 
@@ -110,6 +113,33 @@ impl StageExecutor {
     /// The arrivals that this executor runs.
     pub fn slice(&self) -> &Slice {
         &self.slice
+    }
+}
+
+impl<S: Scenario> Executor<S> for StageExecutor {
+    type Error = ExecuteError<S::Error>;
+
+    async fn execute<A, O>(
+        &self,
+        scenario: &S,
+        aggregate: A,
+        observer: &mut O,
+    ) -> Result<Run<A>, Self::Error>
+    where
+        A: Aggregate<MetricOf<S>>,
+        O: Observer<A>,
+    {
+        let source = Staged::new(self.slice.clone());
+        let load = Open::new(source, self.workers, self.overload, &self.settings);
+        execute(
+            load,
+            &self.settings,
+            &self.signal,
+            scenario,
+            aggregate,
+            observer,
+        )
+        .await
     }
 }
 
