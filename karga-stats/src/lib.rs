@@ -47,7 +47,7 @@ pub use slot::Slot;
 pub use stats::{Lag, Outcomes, Stats};
 pub use summary::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary, SCHEMA,
-    ScenarioSummary, StepSummary, Summary, ThresholdSummary, TimelineSummary,
+    ScenarioSummary, StepSummary, Summary, ThresholdSummary, TimelineSummary, WarmUpSummary,
 };
 pub use threshold::{
     Comparison, Counted, Figure, InvalidThreshold, Limit, ParseThresholdError, Threshold,

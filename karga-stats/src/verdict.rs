@@ -1,6 +1,6 @@
 use std::fmt;
 
-use karga_core::{Account, GeneratorHealth};
+use karga_core::{Account, GeneratorHealth, LoadModel, Run};
 
 use crate::text::{count, duration, percent};
 
@@ -52,8 +52,22 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
-    /// Judges a run by its account and by what the generator knows of itself,
-    /// and says why, unless all is well.
+    /// Judges a run, and says why, unless all is well; see [`of`](Self::of).
+    ///
+    /// A closed run asks for no load of its own, so nothing can be late in it:
+    /// only what was interrupted is missing. Threads that are always busy are
+    /// what such a load does to a fast target, and condemn nothing alone.
+    pub fn of_run<A>(run: &Run<A>) -> (Self, Option<String>) {
+        Judge {
+            account: &run.account,
+            generator: &run.generator,
+            model: run.model,
+        }
+        .judge()
+    }
+
+    /// Judges a run of the open model by its account and by what the generator
+    /// knows of itself, and says why, unless all is well.
     ///
     /// - [`NoSamples`](Self::NoSamples) if nothing was completed.
     /// - Otherwise the late arrivals are counted, and the dropped and the
@@ -66,24 +80,50 @@ impl Verdict {
     ///   arrivals found a free worker than found none or were interrupted, and
     ///   [`InFlightLimit`](Self::InFlightLimit) otherwise.
     pub fn of(account: &Account, generator: &GeneratorHealth) -> (Self, Option<String>) {
-        let judge = Judge { account, generator };
-        let verdict = judge.verdict();
-        let reason = match verdict {
-            Self::Healthy => None,
-            Self::Saturated => Some(judge.why_saturated()),
-            Self::InFlightLimit => Some(judge.why_limited()),
-            Self::NoSamples => Some(judge.why_empty()),
-        };
-        (verdict, reason)
+        Judge {
+            account,
+            generator,
+            model: LoadModel::Open,
+        }
+        .judge()
     }
 }
 
 struct Judge<'a> {
     account: &'a Account,
     generator: &'a GeneratorHealth,
+    model: LoadModel,
 }
 
 impl Judge<'_> {
+    fn judge(&self) -> (Verdict, Option<String>) {
+        let verdict = self.verdict();
+        let reason = match verdict {
+            Verdict::Healthy => None,
+            Verdict::Saturated => Some(self.why_saturated()),
+            Verdict::InFlightLimit => Some(self.why_limited()),
+            Verdict::NoSamples => Some(self.why_empty()),
+        };
+        (verdict, reason)
+    }
+
+    /// What is asked for: arrivals, or the next iteration of each user.
+    const fn unit(&self) -> &'static str {
+        match self.model {
+            LoadModel::Closed => "iteration",
+            _ => "arrival",
+        }
+    }
+
+    /// How less load is asked for.
+    const fn less(&self) -> &'static str {
+        match self.model {
+            LoadModel::Closed => "use fewer users",
+            LoadModel::Paced => "use fewer users or a longer pace",
+            _ => "lower the rate",
+        }
+    }
+
     fn verdict(&self) -> Verdict {
         if self.account.completed == 0 {
             Verdict::NoSamples
@@ -97,6 +137,10 @@ impl Judge<'_> {
     }
 
     fn late(&self) -> u64 {
+        if self.model == LoadModel::Closed {
+            // Due is the actual start.
+            return 0;
+        }
         let GeneratorHealth {
             late_with_free_worker,
             late_with_all_busy,
@@ -154,7 +198,7 @@ impl Judge<'_> {
         for (number, fate) in kinds.into_iter().filter(|&(number, _)| number > 0) {
             // The whole is named once.
             let whole = if parts.is_empty() {
-                format!(" of {} arrivals", count(planned))
+                format!(" of {} {}s", count(planned), self.unit())
             } else {
                 String::new()
             };
@@ -175,26 +219,39 @@ impl Judge<'_> {
             let busy = self.generator.busy.unwrap_or_default();
             return format!(
                 "{what}, and the generator's threads were busy {:.0} % of the time: it ran out \
-                 of CPU; lower the rate, make the action cheaper, build with --release or give \
-                 the generator a machine of its own",
-                busy.min(1.0) * 100.0
+                 of CPU; {}, make the action cheaper, build with --release or give the generator \
+                 a machine of its own",
+                busy.min(1.0) * 100.0,
+                self.less()
             );
         }
+        let who = match self.model {
+            LoadModel::Open => "worker",
+            _ => "user",
+        };
         let free = match self.not_on_time() - self.generator.late_with_free_worker {
-            0 => "although a worker was free".to_owned(),
+            0 => format!("although a {who} was free"),
             _ => format!(
-                "; {} of them found a free worker",
+                "; {} of them found a free {who}",
                 count(self.generator.late_with_free_worker)
             ),
         };
         let glue = if free.starts_with(';') { "" } else { " " };
         format!(
-            "{what}{glue}{free}: the generator had no CPU or its timer is too coarse; lower the \
-             rate, use the fine timer (Precision::Fine), or give the generator a machine of its own"
+            "{what}{glue}{free}: the generator had no CPU or its timer is too coarse; {}, use \
+             the fine timer (Precision::Fine), or give the generator a machine of its own",
+            self.less()
         )
     }
 
     fn why_limited(&self) -> String {
+        if self.model == LoadModel::Closed {
+            return format!(
+                "{}: the target did not answer in time, and the response times lack the answers \
+                 that took longest; let the run last longer, or give it more time at its end",
+                self.what_was_missing()
+            );
+        }
         if !self.ran_out_of_workers() {
             return format!(
                 "{}: the target did not answer in time although it was not asked for more than \
@@ -202,6 +259,15 @@ impl Judge<'_> {
                  the run if it is only slow",
                 self.what_was_missing(),
                 count(self.generator.peak_in_flight)
+            );
+        }
+        if self.model == LoadModel::Paced {
+            return format!(
+                "{} because their users were still waiting for the target: it is slower than \
+                 their pace, and the response times include the wait; use more users with a \
+                 longer pace if the target may have more requests in flight, or only a longer \
+                 pace",
+                self.what_was_missing()
             );
         }
         let workers = match self.generator.workers {
@@ -225,15 +291,18 @@ impl Judge<'_> {
             ..
         } = *self.account;
         if planned == 0 {
-            return "the run ended before the first arrival was due, so nothing was measured; \
-                    let it run longer"
-                .to_owned();
+            return format!(
+                "the run ended before the first {} was due, so nothing was measured; let it run \
+                 longer",
+                self.unit()
+            );
         }
         format!(
-            "none of {} planned arrivals was completed ({} dropped, {} interrupted), so nothing \
-             was measured; see whether the target answers at all, and let the run last longer \
-             than one answer takes",
+            "none of {} planned {}s was completed ({} dropped, {} interrupted), so nothing was \
+             measured; see whether the target answers at all, and let the run last longer than \
+             one answer takes",
             count(planned),
+            self.unit(),
             count(dropped),
             count(interrupted)
         )
@@ -396,6 +465,89 @@ mod tests {
         let reason = silent(&generator);
         assert!(
             reason.contains("ended because all 64 workers were waiting"),
+            "{reason}"
+        );
+    }
+
+    fn of_model(
+        model: LoadModel,
+        account: Account,
+        generator: GeneratorHealth,
+    ) -> (Verdict, String) {
+        let mut run = Run::new("run", (), account, Duration::from_secs(1));
+        (run.model, run.generator) = (model, generator);
+        let (verdict, reason) = Verdict::of_run(&run);
+        (verdict, reason.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_closed_loop_that_keeps_every_thread_busy_is_healthy() {
+        let mut generator = GeneratorHealth::default();
+        (generator.workers, generator.peak_in_flight) = (8, 8);
+        generator.busy = Some(1.0);
+        // Whatever an executor says of its own lateness.
+        generator.late_with_all_busy = 900;
+        let closed = |account| of_model(LoadModel::Closed, account, generator);
+        assert_eq!(closed(Account::new(1000, 992, 0, 8)).0, Verdict::Healthy);
+        let (verdict, reason) = closed(Account::new(1000, 0, 0, 8));
+        assert_eq!(verdict, Verdict::NoSamples);
+        assert!(
+            reason.starts_with("none of 1,000 planned iterations"),
+            "{reason}"
+        );
+        let (_, reason) = closed(Account::new(0, 0, 0, 0));
+        assert!(
+            reason.contains("before the first iteration was due"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_closed_run_that_was_cut_off_lacks_its_slowest_answers() {
+        let mut generator = GeneratorHealth::default();
+        (generator.workers, generator.peak_in_flight) = (8, 8);
+        generator.busy = Some(0.1);
+        let account = Account::new(28, 20, 0, 8);
+        let (verdict, reason) = of_model(LoadModel::Closed, account, generator);
+        assert_eq!(verdict, Verdict::InFlightLimit);
+        assert_eq!(
+            reason,
+            "8 of 28 iterations (28.6 %) were not completed before the run ended: the target did \
+             not answer in time, and the response times lack the answers that took longest; let \
+             the run last longer, or give it more time at its end"
+        );
+        generator.busy = Some(0.98);
+        let (verdict, reason) = of_model(LoadModel::Closed, account, generator);
+        assert_eq!(verdict, Verdict::Saturated);
+        assert!(
+            reason.contains("ran out of CPU; use fewer users, make"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_paced_run_speaks_of_its_users() {
+        let mut generator = GeneratorHealth::default();
+        generator.tolerance = Duration::from_millis(10);
+        generator.late_with_all_busy = 50;
+        let account = Account::new(100, 100, 0, 0);
+        let (verdict, reason) = of_model(LoadModel::Paced, account, generator);
+        assert_eq!(verdict, Verdict::InFlightLimit);
+        assert!(
+            reason.starts_with(
+                "50 of 100 arrivals (50.0 %) started more than 10 ms late because their users \
+                 were still waiting for the target: it is slower than their pace"
+            ),
+            "{reason}"
+        );
+        generator.late_with_free_worker = 60;
+        let (verdict, reason) = of_model(LoadModel::Paced, account, generator);
+        assert_eq!(verdict, Verdict::Saturated);
+        assert!(
+            reason.contains(
+                "60 of them found a free user: the generator had no CPU or its timer \
+                             is too coarse; use fewer users or a longer pace, "
+            ),
             "{reason}"
         );
     }

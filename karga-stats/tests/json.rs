@@ -6,7 +6,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use karga_core::{
-    Account, Aggregate, Iteration, Metric, Outcome, Report, Run, Sample, StopReason, Volume,
+    Account, Aggregate, Iteration, Judgement, LoadModel, Metric, Outcome, Report, Run, Sample,
+    StopReason, Volume, WarmUp,
 };
 use karga_stats::{HistogramAggregate, Summary, ThresholdSummary};
 use serde_json::{Value, json};
@@ -53,6 +54,15 @@ fn run() -> Run<HistogramAggregate> {
     run.generator.cpu = Some(ms(1500));
     run.started_at = Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     run.warnings.push("teardown failed".to_owned());
+    run.start_offset = ms(1500);
+    let mut warming = HistogramAggregate::default();
+    let first = Iteration::new(0, 0, ms(0));
+    warming.record(&Sample::new(first, ms(0), ms(5), ()));
+    run.warm_up = Some(WarmUp::new(ms(250), warming, Account::new(3, 1, 0, 2)));
+    let mut judgement = Judgement::new("lag < 7", false, "it was 7");
+    judgement.stopped_at = Some(ms(400));
+    judgement.last_good_rate = Some(5.0);
+    run.judgements.push(judgement);
     run
 }
 
@@ -71,6 +81,14 @@ fn expected() -> Value {
         "elapsed": 0.5,
         "load_time": 0.4,
         "stop": { "observer": "enough" },
+        "model": "open",
+        "start_offset": 1.5,
+        "warm_up": {
+            "duration": 0.25,
+            "planned": 3, "completed": 1, "succeeded": 1, "failed": 0, "unknown": 0,
+            "dropped": 0, "interrupted": 2,
+            "response_time": times(1, 0.005),
+        },
         "planned": 2, "completed": 1, "succeeded": 0, "failed": 1, "unknown": 0,
         "dropped": 1, "interrupted": 0,
         "offered_rate": 5.0, "achieved_rate": 2.0,
@@ -109,7 +127,10 @@ fn expected() -> Value {
             "cpu_seconds": 1.5, "busy": 0.25, "workers": 4, "peak_in_flight": 2,
             "tolerance": 0.01, "late_with_free_worker": 0, "late_with_all_busy": 0,
         },
-        "thresholds": [],
+        "thresholds": [{
+            "name": "lag < 7", "passed": false, "reason": "it was 7", "stopped_at": 0.4,
+            "last_good_rate": 5.0, "tolerates_failures": false,
+        }],
         "warnings": ["teardown failed"],
     }]})
 }
@@ -160,6 +181,9 @@ fn a_summary_with_only_the_fields_of_the_contract_is_read() {
         "started_at",
         "load_time",
         "stop",
+        "model",
+        "start_offset",
+        "warm_up",
         "counts",
         "lag",
         "steps",
@@ -176,9 +200,17 @@ fn a_summary_with_only_the_fields_of_the_contract_is_read() {
     ] {
         row["generator"].as_object_mut().unwrap().remove(extra);
     }
+    row["thresholds"] = json!([{ "name": "lag < 7", "passed": true }]);
     row["a_field_of_the_future"] = json!(1);
     let summary: Summary = serde_json::from_value(value).unwrap();
-    assert_eq!(summary.scenarios[0].stop, StopReason::Completed);
+    let row = &summary.scenarios[0];
+    assert_eq!(row.stop, StopReason::Completed);
+    assert_eq!(
+        (row.model, row.start_offset),
+        (LoadModel::Open, Duration::ZERO)
+    );
+    assert_eq!(row.warm_up, None);
+    assert_eq!(row.thresholds, [ThresholdSummary::new("lag < 7", true)]);
     assert_eq!(
         summary.scenarios[0].response_time.max,
         Duration::from_millis(21)

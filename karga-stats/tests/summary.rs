@@ -3,10 +3,10 @@
 use std::{borrow::Cow, time::Duration};
 
 use karga_core::{
-    Account, Aggregate, Count, Iteration, Metric, Outcome, Report, Run, Sample, Step, StopReason,
-    Volume,
+    Account, Aggregate, Count, Iteration, LoadModel, Metric, Outcome, Report, Run, Sample, Step,
+    StopReason, Volume, WarmUp,
 };
-use karga_stats::{HistogramAggregate, Summary, ThresholdSummary, Verdict};
+use karga_stats::{HistogramAggregate, Summary, ThresholdSummary, Thresholds, Verdict};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -293,4 +293,134 @@ fn a_run_that_was_stopped_from_outside_is_sound_but_has_not_passed() {
 
     summary.scenarios[0].interrupted = 1;
     assert!(summary.was_stopped() && !summary.is_sound() && !summary.passed());
+}
+
+#[test]
+fn the_warm_up_has_figures_of_its_own() {
+    let mut warmed = run();
+    let before = Summary::derive(&warmed);
+    assert_eq!(before.scenarios[0].warm_up, None);
+    let other = run();
+    warmed.warm_up = Some(WarmUp::new(
+        ms(500),
+        other.aggregate,
+        Account::new(110, 100, 4, 6),
+    ));
+    warmed.start_offset = ms(1_250);
+    let mut summary = Summary::derive(&warmed);
+    let row = &mut summary.scenarios[0];
+    assert_eq!(row.start_offset, ms(1_250));
+    let warm_up = row.warm_up.take().unwrap();
+    assert_eq!(warm_up.duration, ms(500));
+    assert_eq!(
+        (
+            warm_up.planned,
+            warm_up.completed,
+            warm_up.dropped,
+            warm_up.interrupted
+        ),
+        (110, 100, 4, 6)
+    );
+    assert_eq!(
+        (warm_up.succeeded, warm_up.failed, warm_up.unknown),
+        (97, 2, 1)
+    );
+    assert_eq!(warm_up.response_time, row.response_time);
+    // Nothing of it is in the other figures.
+    row.start_offset = Duration::ZERO;
+    assert_eq!(summary, before);
+}
+
+#[test]
+fn a_closed_run_says_what_it_cannot_see() {
+    let mut closed = run();
+    let caveat = |run: &Run<HistogramAggregate>| Summary::derive(run).scenarios[0].caveat();
+    assert_eq!(caveat(&closed), None);
+    closed.model = LoadModel::Paced;
+    assert_eq!(caveat(&closed), None);
+    closed.model = LoadModel::Closed;
+    assert!(caveat(&closed).is_some_and(|text| text.contains("coordinated omission")));
+    assert_eq!(
+        Summary::derive(&closed).scenarios[0].model,
+        LoadModel::Closed
+    );
+}
+
+/// Of the 100 completed, 2 failed ("refused") and 1 is unknown ("timeout").
+fn judged_by(thresholds: &[&str]) -> (u64, bool) {
+    let mut judged = run();
+    judged.account = Account::new(100, 100, 0, 0);
+    judged.stop = StopReason::Completed;
+    judged.judgements = Thresholds::parse(thresholds).unwrap().judge_run(&judged);
+    let summary = Summary::derive(&judged);
+    assert!(summary.has_failures());
+    assert_eq!(summary.passed(), summary.is_sound());
+    (
+        summary.scenarios[0].untolerated_failures(),
+        summary.is_sound(),
+    )
+}
+
+#[test]
+fn failures_within_a_threshold_do_not_speak_against_the_run() {
+    for (thresholds, untolerated, sound) in [
+        (&[][..], 3, false),
+        (&["failures <= 2%"][..], 1, false),
+        (&["unknown <= 1"], 2, false),
+        (&["failures <= 2%", "unknown <= 1"], 0, true),
+        // Missed: its failures are not within it.
+        (&["failures < 2%", "unknown <= 1"], 2, false),
+        // It says nothing of how many may fail.
+        (&["failures > 1", "unknown <= 1"], 2, false),
+        (&["succeeded > 90%"], 3, false),
+        // Of a label alone.
+        (
+            &["failures{label=\"read\"} < 50%", "unknown <= 1"],
+            2,
+            false,
+        ),
+        // Classes.
+        (&["errors(\"refused\") < 5%"], 1, false),
+        (
+            &["errors(\"refused\") < 5%", "errors(\"refused\") < 6%"],
+            1,
+            false,
+        ),
+        (
+            &["errors(\"refused\") < 5%", "errors(\"timeout\") < 5%"],
+            0,
+            true,
+        ),
+        (&["errors(\"refused\") < 5%", "unknown < 5%"], 1, false),
+        (&["failures < 5%", "errors(\"other\") < 5%"], 1, false),
+        // Another threshold that is missed.
+        (
+            &["failures <= 2%", "unknown <= 1", "max(response_time) < 1ms"],
+            0,
+            false,
+        ),
+    ] {
+        assert_eq!(
+            judged_by(thresholds),
+            (untolerated, sound),
+            "{thresholds:?}"
+        );
+    }
+}
+
+#[test]
+fn a_condition_of_somebody_elses_may_tolerate_failures_too() {
+    let mut summary = Summary::derive(&run());
+    let row = &mut summary.scenarios[0];
+    row.thresholds
+        .push(ThresholdSummary::new("few enough fail", true));
+    assert_eq!(row.untolerated_failures(), 3);
+    row.thresholds[0].tolerates_failures = true;
+    assert_eq!(row.untolerated_failures(), 0);
+    row.thresholds[0].passed = false;
+    assert_eq!(row.untolerated_failures(), 3);
+    // A summary that names no classes has its failures all the same.
+    row.thresholds.clear();
+    row.errors.clear();
+    assert_eq!(row.untolerated_failures(), 3);
 }

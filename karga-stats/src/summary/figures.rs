@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use karga_core::{Account, GeneratorHealth, Judgement};
+use karga_core::{Judgement, Run, WarmUp};
 
 #[cfg(feature = "serde")]
 use super::seconds;
-use crate::{Histogram, HistogramAggregate, Lag, Slot, Stats, Verdict};
+use crate::{Histogram, HistogramAggregate, Histograms, Lag, Slot, Stats, Verdict};
 
 /// The figures of one distribution of times; all zero if nothing was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -286,6 +286,51 @@ impl TimelineSummary {
     }
 }
 
+/// The leading time of a run that is no part of its other figures: what
+/// happened before t0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct WarmUpSummary {
+    /// How long it lasted.
+    #[cfg_attr(feature = "serde", serde(with = "seconds"))]
+    pub duration: Duration,
+    /// Arrivals that were due in it: `completed + dropped + interrupted`.
+    pub planned: u64,
+    /// Iterations of it that ran to their end: `succeeded + failed + unknown`.
+    pub completed: u64,
+    /// Those of them that succeeded.
+    pub succeeded: u64,
+    /// Those that are known to have failed.
+    pub failed: u64,
+    /// Those that may or may not have happened.
+    pub unknown: u64,
+    /// Arrivals that the overload policy let go.
+    pub dropped: u64,
+    /// Arrivals that were due in it and were not completed.
+    pub interrupted: u64,
+    /// From the due time to the end of each iteration.
+    pub response_time: LatencySummary,
+}
+
+impl WarmUpSummary {
+    pub(super) fn of<A: Histograms>(warm_up: &WarmUp<A>) -> Self {
+        let (account, total) = (warm_up.account, warm_up.aggregate.histograms().total());
+        let outcomes = total.outcomes();
+        Self {
+            duration: warm_up.duration,
+            planned: account.planned,
+            completed: account.completed,
+            succeeded: outcomes.succeeded,
+            failed: outcomes.failed,
+            unknown: outcomes.unknown,
+            dropped: account.dropped,
+            interrupted: account.interrupted,
+            response_time: LatencySummary::of(total.response_time()),
+        }
+    }
+}
+
 /// How the generator did.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -319,8 +364,9 @@ pub struct GeneratorSummary {
 }
 
 impl GeneratorSummary {
-    pub(super) fn of(account: &Account, generator: &GeneratorHealth) -> Self {
-        let (verdict, reason) = Verdict::of(account, generator);
+    pub(super) fn of<A>(run: &Run<A>) -> Self {
+        let (verdict, reason) = Verdict::of_run(run);
+        let generator = &run.generator;
         Self {
             verdict,
             reason,

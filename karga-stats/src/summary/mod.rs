@@ -4,14 +4,14 @@ mod seconds;
 
 use std::time::{Duration, SystemTime};
 
-use karga_core::{Report, Run, StopReason};
+use karga_core::{LoadModel, Report, Run, StopReason};
 
 pub use figures::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary,
-    StepSummary, ThresholdSummary, TimelineSummary,
+    StepSummary, ThresholdSummary, TimelineSummary, WarmUpSummary,
 };
 
-use crate::{HistogramAggregate, Histograms, Verdict};
+use crate::{Counted, HistogramAggregate, Histograms, Threshold, Verdict};
 
 /// The version of the JSON form that [`Summary`] is written in.
 pub const SCHEMA: u32 = 1;
@@ -115,14 +115,16 @@ impl Summary {
     }
 
     /// Whether nothing that happened speaks against the test, as far as it
-    /// went: healthy, without failures, with every planned arrival begun and
-    /// brought to its end (or let go, where the overload policy said so), and
-    /// within its thresholds.
+    /// went: healthy, without failures but those that a threshold
+    /// [tolerates](ScenarioSummary::untolerated_failures), with every planned
+    /// arrival begun and brought to its end (or let go, where the overload
+    /// policy said so), and within its thresholds.
     pub fn is_sound(&self) -> bool {
+        let is_failing = |row: &ScenarioSummary| row.untolerated_failures() > 0;
         let interrupted = self.scenarios.iter().any(|row| row.interrupted > 0);
         let mut thresholds = self.scenarios.iter().flat_map(|row| &row.thresholds);
         self.is_healthy()
-            && !self.has_failures()
+            && !self.scenarios.iter().any(is_failing)
             && !interrupted
             && thresholds.all(|threshold| threshold.passed)
     }
@@ -166,6 +168,18 @@ pub struct ScenarioSummary {
     /// Why the run ended.
     #[cfg_attr(feature = "serde", serde(default = "completed"))]
     pub stop: StopReason,
+    /// How it was decided when an iteration is due: "open", "closed" or
+    /// "paced"; see [`caveat`](Self::caveat).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub model: LoadModel,
+    /// How long after the common start of all scenarios this one's t0 was;
+    /// seconds in JSON.
+    #[cfg_attr(feature = "serde", serde(default, with = "seconds"))]
+    pub start_offset: Duration,
+    /// The leading time that is no part of the other figures, if there was
+    /// one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub warm_up: Option<WarmUpSummary>,
 
     /// Arrivals that were due: `completed + dropped + interrupted`.
     pub planned: u64,
@@ -242,6 +256,9 @@ impl ScenarioSummary {
             elapsed: run.elapsed,
             load_time: run.load_time,
             stop: run.stop.clone(),
+            model: run.model,
+            start_offset: run.start_offset,
+            warm_up: run.warm_up.as_ref().map(WarmUpSummary::of),
             planned: run.account.planned,
             completed: run.account.completed,
             succeeded: outcomes.succeeded,
@@ -263,10 +280,55 @@ impl ScenarioSummary {
             labels: histograms.labels().map(label).collect(),
             steps: histograms.steps().map(StepSummary::of).collect(),
             timeline: TimelineSummary::list(histograms, run.elapsed),
-            generator: GeneratorSummary::of(&run.account, &run.generator),
+            generator: GeneratorSummary::of(run),
             thresholds: run.judgements.iter().map(Into::into).collect(),
             warnings: run.warnings.clone(),
         }
+    }
+
+    /// What must be known to whoever reads the response times, if there is
+    /// anything: that those of a closed run cannot see coordinated omission.
+    pub const fn caveat(&self) -> Option<&'static str> {
+        match self.model {
+            LoadModel::Closed => Some(
+                "users without pacing: response time counts from the actual start of each \
+                 iteration, so it cannot see how long those would have waited whom a slow target \
+                 kept from starting (coordinated omission)",
+            ),
+            _ => None,
+        }
+    }
+
+    /// How many iterations did not succeed although nothing said that they may
+    /// fail.
+    ///
+    /// A threshold that was met and says how many may, as `failures < 1%`
+    /// does, tolerates them: `failures` the failed ones, `unknown` the unknown
+    /// ones, `errors("class")` those of its class, a condition that is no
+    /// [`Threshold`] all of them. A class does not tell failed and unknown
+    /// ones apart; where it matters, no more is taken for tolerated than
+    /// certainly is.
+    pub fn untolerated_failures(&self) -> u64 {
+        let (mut failed, mut unknown) = (self.failed, self.unknown);
+        let mut left = failed + unknown;
+        let mut classes: Vec<&ErrorSummary> = self.errors.iter().collect();
+        let tolerating = self.thresholds.iter();
+        for threshold in tolerating.filter(|row| row.passed && row.tolerates_failures) {
+            let parsed = threshold.name.parse::<Threshold>().ok();
+            match parsed.as_ref().and_then(Threshold::tolerates) {
+                Some(Counted::Failures) => failed = 0,
+                Some(Counted::Unknown) => unknown = 0,
+                Some(Counted::Errors(class)) => classes.retain(|error| {
+                    let is_tolerated = error.class == *class;
+                    if is_tolerated {
+                        left = left.saturating_sub(error.count);
+                    }
+                    !is_tolerated
+                }),
+                _ => (failed, unknown) = (0, 0),
+            }
+        }
+        (failed + unknown).min(left)
     }
 }
 
