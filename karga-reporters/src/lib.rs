@@ -6,6 +6,8 @@
 //!   replaced as a whole or not at all, or to any writer.
 //! - [`CsvReporter`] writes every sample to a file while the run goes on, without
 //!   ever holding it up.
+//! - [`Fanout`] ships one report by many; [`Derived`] makes a reporter of runs out
+//!   of one of summaries.
 //! - `Progress` (feature `progress`) is an observer that shows a run while it
 //!   happens.
 //!
@@ -16,6 +18,8 @@
 //! - `progress`: the live display; pulls in indicatif.
 
 mod csv;
+mod derived;
+mod fanout;
 mod figure;
 mod file;
 mod json;
@@ -26,6 +30,8 @@ mod terminal;
 mod wrap;
 
 pub use csv::{CsvCounts, CsvReporter, CsvReporterBuilder, CsvReporterError, CsvSamples};
+pub use derived::Derived;
+pub use fanout::{Fanout, FanoutError, FanoutFailure};
 pub use json::{JsonReporter, JsonReporterError};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
