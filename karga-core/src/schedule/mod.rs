@@ -25,7 +25,7 @@
 mod builder;
 mod curve;
 mod poisson;
-mod random;
+pub(crate) mod random;
 mod slice;
 
 use std::time::Duration;

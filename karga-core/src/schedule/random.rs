@@ -6,7 +6,7 @@
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Random {
+pub(crate) struct Random {
     state: u64,
 }
 
@@ -16,7 +16,7 @@ const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 impl Random {
     /// The stream of `seed` that belongs to `key`; streams of different keys
     /// are independent.
-    pub(super) fn new(seed: u64, key: u64) -> Self {
+    pub(crate) fn new(seed: u64, key: u64) -> Self {
         let mut root = Self { state: seed };
         let seed = root.bits();
         let mut keyed = Self {
@@ -27,7 +27,7 @@ impl Random {
         }
     }
 
-    pub(super) fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GAMMA);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -36,7 +36,7 @@ impl Random {
     }
 
     /// From 0 up to, but without, 1.
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 

@@ -13,6 +13,42 @@ pub trait Rule: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn source(self) -> &'static str;
 }
 
+/// Makes the enum of a kit's rules.
+macro_rules! rules {
+    (
+        $(#[$doc:meta])* $rules:ident
+        $($(#[$meta:meta])* $name:ident: $source:literal, $sentence:literal;)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $rules {
+            $(#[doc = $sentence] $(#[$meta])* $name,)*
+        }
+
+        impl $rules {
+            /// Every rule.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+
+        impl $crate::testing::Rule for $rules {
+            fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => $sentence,)*
+                }
+            }
+
+            fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => $source,)*
+                }
+            }
+        }
+    };
+}
+
+pub(super) use rules;
+
 /// One broken promise: which, and by what it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -12,6 +12,8 @@ mod tape;
 mod watch;
 
 use std::{
+    fmt,
+    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -110,6 +112,17 @@ pub struct ExecutorKit<F> {
     make: F,
     rules: Settings,
     skipped: Vec<ExecutorRule>,
+}
+
+impl<F> fmt::Debug for ExecutorKit<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutorKit")
+            .field("service_time", &self.rules.service)
+            .field("tick", &self.rules.tick)
+            .field("limit", &self.rules.limit)
+            .field("skipped", &self.skipped)
+            .finish_non_exhaustive()
+    }
 }
 
 /// When arrival n is due.

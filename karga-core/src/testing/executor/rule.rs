@@ -1,37 +1,10 @@
-use super::super::violation::Rule;
-
-macro_rules! rules {
-    ($($(#[$meta:meta])* $name:ident: $source:literal, $sentence:literal;)*) => {
-        /// What the kit checks of an executor. Each is a promise of the
-        /// contract; a failure names it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum ExecutorRule {
-            $(#[doc = $sentence] $(#[$meta])* $name,)*
-        }
-
-        impl ExecutorRule {
-            /// Every rule, in the order of the checks.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-        }
-
-        impl Rule for ExecutorRule {
-            fn sentence(self) -> &'static str {
-                match self {
-                    $(Self::$name => $sentence,)*
-                }
-            }
-
-            fn source(self) -> &'static str {
-                match self {
-                    $(Self::$name => $source,)*
-                }
-            }
-        }
-    };
-}
+use super::super::rules;
 
 rules! {
+    /// What the kit checks of an executor. Each is a promise of the contract;
+    /// a failure names it.
+    ExecutorRule
+
     Ends: "`Executor`", "A run ends, with a result.";
     /// Below 20 iterations the kit cannot tell much.
     Load: "`Executor`", "An empty plan is never run as an empty success.";
