@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many names and slots an aggregate keeps apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) labels: usize,
     pub(crate) errors: usize,
@@ -198,6 +198,45 @@ impl HistogramAggregate {
         Slot::new((number, shift), &rest, labels)
     }
 
+    /// The timeline of all iterations, with the response times of those that
+    /// have no label.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) const fn seconds(&self) -> &Timeline<Counts> {
+        &self.timeline
+    }
+
+    /// The response times of each label over time.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) fn labelled_seconds(&self) -> impl Iterator<Item = (&str, &Timeline<()>)> {
+        self.labels
+            .iter()
+            .map(|(label, labelled)| (label, &labelled.timeline))
+    }
+
+    #[cfg(feature = "hdr-log")]
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Takes in what was recorded elsewhere with the same limits.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) fn restore(
+        &mut self,
+        total: Stats,
+        labels: impl IntoIterator<Item = (String, Labelled)>,
+        steps: impl IntoIterator<Item = (String, Histogram)>,
+        timeline: Timeline<Counts>,
+    ) {
+        self.total = total;
+        self.timeline = timeline;
+        for (label, labelled) in labels {
+            self.labels.add(label.into(), Box::new(labelled));
+        }
+        for (step, times) in steps {
+            self.steps.add(step.into(), Box::new(times));
+        }
+    }
+
     /// How wide a slot of the timeline is: one second, doubled as often as it
     /// takes for the latest end to fit into the limit of slots.
     pub const fn timeline_width(&self) -> Duration {
@@ -233,6 +272,21 @@ impl Merge for HistogramAggregate {
         Some(self.clone())
     }
 }
+
+/// Two are equal if they have the same limits and everything that can be asked
+/// of them is equal, whoever recorded what and in whatever order.
+impl PartialEq for HistogramAggregate {
+    fn eq(&self, other: &Self) -> bool {
+        self.limits == other.limits
+            && self.total == other.total
+            && self.labels().eq(other.labels())
+            && self.steps().eq(other.steps())
+            && self.timeline_width() == other.timeline_width()
+            && self.timeline().eq(other.timeline())
+    }
+}
+
+impl Eq for HistogramAggregate {}
 
 impl<M: Metric> Aggregate<M> for HistogramAggregate {
     #[inline]

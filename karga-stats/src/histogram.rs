@@ -216,6 +216,21 @@ impl Histogram {
         self.chunk(bucket / CHUNK).remove(bucket % CHUNK, count);
     }
 
+    /// Counts values that lie somewhere from `low` to `high`: in the bucket of
+    /// the highest, so that no quantile is too small, and in the sum as their
+    /// middle. Their count must not bring the whole beyond a `u64`.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) fn add_span(&mut self, low: u64, high: u64, count: u64) {
+        let middle = low + (high - low).div_ceil(2);
+        self.add_exact(Exact {
+            count,
+            min: low,
+            max: high,
+            sum: u128::from(middle) * u128::from(count),
+        });
+        self.add_bucket(bucket_of(high), count);
+    }
+
     /// What is kept beside the buckets.
     pub(crate) const fn exact(&self) -> Exact {
         Exact {

@@ -21,12 +21,16 @@
 //! # Features
 //!
 //! - `serde`: `Serialize` and `Deserialize` for the summary.
+//! - `hdr-log`: runs as HdrHistogram interval logs, written and read
+//!   (`hdr_log`).
 
 mod aggregate;
 mod bounded;
 mod bucket;
 mod builder;
 mod chunk;
+#[cfg(feature = "hdr-log")]
+pub mod hdr_log;
 mod histogram;
 mod histograms;
 mod labelled;

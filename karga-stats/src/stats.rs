@@ -1,3 +1,5 @@
+#[cfg(feature = "hdr-log")]
+use std::collections::BTreeMap;
 use std::{borrow::Cow, time::Duration};
 
 use karga_core::{Count, Outcome, Volume};
@@ -116,6 +118,18 @@ pub struct Stats {
     counts: Bounded<u64>,
 }
 
+/// What [`Stats`] are made of.
+#[cfg(feature = "hdr-log")]
+pub(crate) struct Parts {
+    /// Response time, service time and lateness.
+    pub(crate) times: [Histogram; 3],
+    pub(crate) outcomes: Outcomes,
+    pub(crate) volume: Volume,
+    pub(crate) lag: Option<Lag>,
+    pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) counts: BTreeMap<String, u64>,
+}
+
 impl Stats {
     pub(crate) const fn new(limits: &Limits) -> Self {
         Self {
@@ -132,6 +146,23 @@ impl Stats {
             errors: Bounded::new(limits.errors),
             counts: Bounded::new(limits.counts),
         }
+    }
+
+    /// Stats of what was recorded elsewhere.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) fn restore(limits: &Limits, parts: Parts) -> Self {
+        let mut stats = Self::new(limits);
+        [stats.response, stats.service, stats.lateness] = parts.times;
+        stats.outcomes = parts.outcomes;
+        stats.volume = parts.volume;
+        stats.lag = parts.lag;
+        for (class, count) in parts.errors {
+            stats.errors.add(Cow::Owned(class), count);
+        }
+        for (name, count) in parts.counts {
+            stats.counts.add(Cow::Owned(name), count);
+        }
+        stats
     }
 
     /// From the due time to the end of each iteration: the headline.
@@ -233,6 +264,19 @@ impl Stats {
         self.counts.merge(other.counts);
     }
 }
+
+impl PartialEq for Stats {
+    fn eq(&self, other: &Self) -> bool {
+        self.response == other.response
+            && self.service == other.service
+            && self.lateness == other.lateness
+            && (self.outcomes, self.volume, self.lag) == (other.outcomes, other.volume, other.lag)
+            && self.errors().eq(other.errors())
+            && self.counts().eq(other.counts())
+    }
+}
+
+impl Eq for Stats {}
 
 /// The class that a sample counts under which did not succeed.
 pub(crate) fn class_of(outcome: Outcome, class: Option<Cow<'static, str>>) -> Cow<'static, str> {

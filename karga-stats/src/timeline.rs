@@ -101,6 +101,27 @@ impl<T: Tally> Timeline<T> {
         }
     }
 
+    /// A timeline of what was recorded elsewhere, up to this second, in slots
+    /// that ascend and are as wide as it takes.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) const fn restore(limit: usize, latest: u64, closed: Vec<(u64, Closed<T>)>) -> Self {
+        let limit = limit as u64;
+        Self {
+            limit,
+            shift: shift_for(limit, latest),
+            latest,
+            closed,
+            open: None,
+            before: None,
+        }
+    }
+
+    /// The latest second that was seen.
+    #[cfg(feature = "hdr-log")]
+    pub(crate) const fn latest(&self) -> u64 {
+        self.latest
+    }
+
     /// A slot is two to the power of this many seconds wide.
     pub(crate) const fn shift(&self) -> u32 {
         self.shift
@@ -193,7 +214,12 @@ impl<T: Tally> Timeline<T> {
 
     /// The [`shift`](Self::shift) that it takes to reach this end.
     pub(crate) fn shift_reaching(&self, end: Duration) -> u32 {
-        shift_for(self.limit, self.latest_before(end))
+        self.shift_reaching_second(self.latest_before(end))
+    }
+
+    /// The [`shift`](Self::shift) that it takes to reach this second.
+    pub(crate) const fn shift_reaching_second(&self, second: u64) -> u32 {
+        shift_for(self.limit, second)
     }
 
     /// The latest second that was seen or that is over at this end.
