@@ -310,7 +310,7 @@ impl ScenarioSummary {
     /// certainly is.
     pub fn untolerated_failures(&self) -> u64 {
         let (mut failed, mut unknown) = (self.failed, self.unknown);
-        let mut left = failed + unknown;
+        let mut left = failed.saturating_add(unknown);
         let mut classes: Vec<&ErrorSummary> = self.errors.iter().collect();
         let tolerating = self.thresholds.iter();
         for threshold in tolerating.filter(|row| row.passed && row.tolerates_failures) {
@@ -328,7 +328,7 @@ impl ScenarioSummary {
                 _ => (failed, unknown) = (0, 0),
             }
         }
-        (failed + unknown).min(left)
+        failed.saturating_add(unknown).min(left)
     }
 }
 
