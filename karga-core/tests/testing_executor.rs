@@ -32,7 +32,12 @@ fn kit(executor: Reference) -> ExecutorKit<impl Fn() -> Reference> {
     let kit = testing::executor(TokioClock, move || executor);
     match (executor.drive, executor.fault) {
         (Drive::Open, Fault::IndexTwice) => kit,
-        (Drive::Open, _) => kit.due(|n| (n < 200).then(|| due(n))),
+        (Drive::Open, _) => {
+            let warm = executor
+                .warm_up
+                .map_or(0, |time| time.as_millis() as u64 / 10);
+            kit.due(move |n| (n < 200 + warm).then(|| due(n)))
+        }
         _ => kit,
     }
 }

@@ -377,6 +377,7 @@ impl Reference {
             }
         }
         sleep_until(begin + time).await;
+        // Numbers go on where the warm-up ends.
         WarmUp::new(time, apart, Account::new(completed, completed, 0, 0))
     }
 
@@ -642,6 +643,7 @@ impl<A> Shared<A> {
         let is = |fault| self.reference.is(fault);
         let mut stop = self.stop.clone();
         let mut own = 0;
+        let warm = (self.reference.warm_up.unwrap_or_default().as_millis() / 10) as u64;
         if self.reference.drive != Drive::Open {
             sleep_until(self.t0).await;
         }
@@ -678,6 +680,7 @@ impl<A> Shared<A> {
                 (Fault::DueShifted, _) => planned.saturating_sub(ms(1)),
                 _ => planned,
             };
+            let n = n + warm;
             let index = if is(Fault::IndexTwice) && n == 8 {
                 7
             } else {

@@ -142,8 +142,10 @@ fn stopped(rule: Rule, seen: &Seen, settings: &Settings, findings: &mut Findings
     let told = findings.has(Rule::Account) || findings.has(Rule::NotEarly);
     if let Some(known) = settings.due.as_ref().filter(|_| !told) {
         let until = |time: Duration| {
-            let due = |n: &u64| known(*n).is_some_and(|due| due <= time);
-            (0..).take_while(due).count() as u64
+            let due = (0..)
+                .map_while(known)
+                .take_while(|&due| due <= time + seen.warm_up());
+            due.filter(|&due| due >= seen.warm_up()).count() as u64
         };
         let time = asked.at.saturating_duration_since(t0);
         let (least, most) = (

@@ -161,9 +161,10 @@ where
     E: Executor<Probe>,
     F: Fn() -> E,
 {
-    /// When arrival n is due, since t0, and `None` behind the last: the kit
-    /// then checks every due time and that none is missing. For executors of an
-    /// open model. By default the kit does not know.
+    /// When arrival n is due, since the beginning of the load, a warm-up
+    /// included, and `None` behind the last: the kit then checks every due time
+    /// and that none is missing. For executors of an open model. By default the
+    /// kit does not know.
     pub fn due(mut self, due: impl Fn(u64) -> Option<Duration> + 'static) -> Self {
         self.rules.due = Some(Box::new(due));
         self

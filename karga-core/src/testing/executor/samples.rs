@@ -15,7 +15,7 @@ use crate::{Account, LoadModel, Run};
 
 pub(super) fn check(seen: &Seen, settings: &Settings, findings: &mut Findings<Rule>) {
     let Some((run, t0)) = seen.run() else { return };
-    numbers(seen, run, findings);
+    numbers(seen, findings);
     dues(seen, run, t0, settings, findings);
     stamps(seen, run, t0, findings);
     recorded(Rule::Recorded, seen, run, t0, findings);
@@ -24,15 +24,12 @@ pub(super) fn check(seen: &Seen, settings: &Settings, findings: &mut Findings<Ru
     elapsed(seen, run, t0, settings.tick, findings);
 }
 
-fn numbers(seen: &Seen, run: &Run<Tape>, findings: &mut Findings<Rule>) {
+fn numbers(seen: &Seen, findings: &mut Findings<Rule>) {
     let when = seen.script.when;
-    let warm_up = run.warm_up.is_some();
     let mut known = HashSet::new();
     for (_, call) in seen.numbered() {
         let index = call.iteration.index;
-        // A warm-up may have numbers of its own.
-        let part = warm_up && Some(call.begun.at) < seen.run().map(|(_, t0)| t0);
-        if !known.insert((part, index)) {
+        if !known.insert(index) {
             let saw = format!("two calls of the index {index}");
             findings.add(Rule::Index, when, "no two calls of one index", saw);
         }
@@ -68,11 +65,12 @@ fn dues(
                 format!("a call at {begun:?}"),
             );
         }
-        if let Some(known) = &settings.due
-            && known(index) != Some(due)
+        let truth = settings.due.as_ref().map(|known| known(index));
+        let truth = truth.map(|due| due?.checked_sub(seen.warm_up()));
+        if let Some(truth) = truth
+            && truth != Some(due)
         {
-            let truth =
-                known(index).map_or("not there".to_owned(), |due| format!("due at {due:?}"));
+            let truth = truth.map_or("not there".to_owned(), |due| format!("due at {due:?}"));
             let expected = format!("iteration {index} {truth}");
             findings.add(Rule::DueTimes, when, expected, format!("due at {due:?}"));
         }
@@ -247,7 +245,10 @@ fn planned(seen: &Seen, run: &Run<Tape>, settings: &Settings, findings: &mut Fin
         return;
     }
     let beyond = run.account.planned.saturating_add(1);
-    let arrivals = (0..beyond).take_while(|&n| known(n).is_some()).count() as u64;
+    let due = (0..).map_while(known).filter(|&due| due >= seen.warm_up());
+    let arrivals = due
+        .take(usize::try_from(beyond).unwrap_or(usize::MAX))
+        .count() as u64;
     if arrivals != run.account.planned {
         let more = if arrivals == beyond { "at least " } else { "" };
         let expected = format!("{more}{arrivals} arrivals planned");
@@ -279,8 +280,9 @@ pub(super) fn warm_up(seen: &Seen, findings: &mut Findings<Rule>) {
     let Some((run, t0)) = seen.run() else { return };
     let Some(warm_up) = &run.warm_up else { return };
     let when = seen.script.when;
-    let calls = seen.log.calls.iter().filter(|call| call.begun.at < t0);
-    let complete = calls.filter(|call| call.is_complete()).count() as u64;
+    let all = seen.log.calls.iter().filter(|call| call.is_complete());
+    let measured = seen.measured(t0).filter(|(_, call)| call.is_complete());
+    let complete = (all.count() - measured.count()) as u64;
     let kept = warm_up.aggregate.samples.len() as u64;
     if kept != complete || warm_up.account.completed != complete || !warm_up.account.is_balanced() {
         let expected = format!("{complete} calls, all in the warm-up's aggregate and account");

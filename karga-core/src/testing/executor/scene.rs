@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::HashSet,
     error::Error,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -66,10 +67,20 @@ impl Seen {
         self.log.t0?.checked_add(warm_up.unwrap_or_default())
     }
 
+    /// How long the warm-up was; zero if there was none.
+    pub(super) fn warm_up(&self) -> Duration {
+        let warm_up = self.run().and_then(|(run, _)| run.warm_up.as_ref());
+        warm_up.map(|warm_up| warm_up.duration).unwrap_or_default()
+    }
+
     /// The calls that are part of the result, with their numbers; those of a
-    /// warm-up are not.
+    /// warm-up are not, also if they began after it, because they were late.
     pub(super) fn measured(&self, t0: Instant) -> impl Iterator<Item = (usize, &Call)> {
-        self.numbered().filter(move |(_, call)| call.begun.at >= t0)
+        let warm_up = self.run().and_then(|(run, _)| run.warm_up.as_ref());
+        let kept = warm_up.map_or(&[][..], |warm_up| &warm_up.aggregate.samples);
+        let warm: HashSet<usize> = kept.iter().filter_map(|take| take.call).collect();
+        self.numbered()
+            .filter(move |(number, call)| call.begun.at >= t0 && !warm.contains(number))
     }
 
     pub(super) fn numbered(&self) -> impl Iterator<Item = (usize, &Call)> {
