@@ -44,7 +44,10 @@ mod timer;
 
 pub use engine::SettingsError;
 pub use handle::Handle;
-pub use replay::{ReadRecordingError, Recording, RecordingError};
+pub use replay::{
+    ReadRecordingError, Recording, RecordingError, ReplayExecutor, ReplayExecutorBuilder,
+    ReplayExecutorError,
+};
 pub use stage::{
     MAX_WORKERS, OverloadPolicy, Precision, StageExecutor, StageExecutorBuilder, StageExecutorError,
 };
