@@ -1,6 +1,8 @@
 mod complaint;
+mod page;
 mod render;
 mod strip;
+mod tables;
 
 use std::{
     fmt,

@@ -4,11 +4,11 @@ mod common;
 
 use std::{io, time::Duration};
 
-use common::{Screen, empty, failing, healthy, lagging, saturated};
+use common::{Screen, empty, failing, healthy, lagging, ms, saturated};
 use insta::assert_snapshot;
-use karga_core::{Report, Reporter, StopReason};
+use karga_core::{Account, Judgement, LoadModel, Report, Reporter, StopReason, WarmUp};
 use karga_reporters::{Color, StdoutReporter};
-use karga_stats::{Summary, ThresholdSummary};
+use karga_stats::Summary;
 
 fn render(summary: &Summary) -> String {
     let text = StdoutReporter::render(summary);
@@ -17,6 +17,11 @@ fn render(summary: &Summary) -> String {
         assert!(width <= 80, "{width} columns: {line}");
     }
     text
+}
+
+/// The text without its line breaks.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -149,27 +154,106 @@ fn a_ramp_with_a_stall_in_the_timeline() {
 }
 
 #[test]
-fn thresholds_held_and_missed() {
-    let mut summary = Summary::derive(&healthy());
-    let thresholds = &mut summary.scenarios[0].thresholds;
-    thresholds.push(ThresholdSummary::new(
-        "p99 of the response time < 50 ms",
-        true,
-    ));
-    thresholds.push(ThresholdSummary::new(
-        "p99.9 of the response time < 1 ms",
+fn thresholds_passed_and_missed_and_the_one_that_stopped_the_run() {
+    let mut run = failing();
+    let broke = "p99(response_time) < 2ms: it was 2.98 ms over the last 10 s, 7,990 samples";
+    run.stop = StopReason::Observer(format!("threshold {broke}"));
+    let mut stopper = Judgement::new(
+        "p99(response_time) < 2ms",
         false,
+        "it was 2.98 ms over the last 10 s, 7,990 samples",
+    );
+    stopper.stopped_at = Some(ms(8_000));
+    stopper.last_good_rate = Some(812.5);
+    let mut held = Judgement::new("achieved_rate > 95%", true, "it was 99.9% of 1,000/s");
+    // Of one that held it says no more than the rate at the end.
+    held.last_good_rate = Some(1_000.0);
+    run.judgements = vec![
+        stopper,
+        held,
+        Judgement::new(
+            "p99.9(response_time{label=\"checkout of a whole basket\"}) < 250ms",
+            true,
+            "it was 3.05 ms over 800 samples",
+        ),
+        Judgement::new("is sane", false, ""),
+    ];
+    assert_snapshot!(render(&Summary::derive(&run)));
+}
+
+#[test]
+fn failures_that_a_threshold_tolerates_do_not_speak_against_the_run() {
+    let mut run = failing();
+    run.stop = StopReason::Completed;
+    run.account = Account::new(8_000, 8_000, 0, 0);
+    let tolerating = |condition: &str, passed| {
+        let mut judgement = Judgement::new(condition, passed, "it was 2.6%");
+        judgement.tolerates_failures = true;
+        judgement
+    };
+    run.judgements = vec![tolerating("errors < 5%", true)];
+    let text = render(&Summary::derive(&run));
+    assert!(text.starts_with("PASSED  shop\n\nshop "), "{text}");
+    assert!(
+        words(&text).contains("16 unknown: no more than its thresholds allow"),
+        "{text}"
+    );
+    // Those of one class, and the others are not.
+    let one_class = "errors(\"NOT_LEADER_OR_FOLLOWER\") < 5%";
+    run.judgements = vec![tolerating(one_class, true)];
+    let text = render(&Summary::derive(&run));
+    assert!(text.starts_with("FAILED  shop\n"), "{text}");
+    assert!(
+        words(&text).contains("mostly: NOT_LEADER_OR_FOLLOWER; no threshold allows 25 of them"),
+        "{text}"
+    );
+    // A threshold that was missed tolerates nothing.
+    run.judgements = vec![tolerating("errors < 1%", false)];
+    let text = render(&Summary::derive(&run));
+    assert!(
+        text.contains("  ! shop: missed errors < 1%: it was 2.6%"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  ! shop: of 8,000 completed, 209 failed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_closed_run_with_a_warm_up_in_a_suite() {
+    let mut closed = healthy();
+    closed.name = "users".into();
+    closed.model = LoadModel::Closed;
+    closed.start_offset = ms(5_000);
+    closed.warm_up = Some(WarmUp::new(
+        ms(5_000),
+        common::aggregate(500, |n| common::Told {
+            class: (n == 0).then_some("timeout"),
+            ..common::Told::default()
+        }),
+        Account::new(501, 500, 0, 1),
     ));
-    let text = render(&summary);
-    assert!(text.starts_with("FAILED  produce\n"), "{text}");
+    let mut paced = healthy();
+    paced.model = LoadModel::Paced;
+    paced.warm_up = Some(WarmUp::new(
+        ms(1_000),
+        common::aggregate(1, |_| common::Told::default()),
+        Account::new(1, 1, 0, 0),
+    ));
+    assert_snapshot!(render(&Summary::from_runs("suite", [&closed, &paced])));
+}
+
+#[test]
+fn a_closed_run_speaks_of_iterations() {
+    let mut run = failing();
+    run.model = LoadModel::Closed;
+    let text = render(&Summary::derive(&run));
     assert!(
-        text.contains("missed p99.9 of the response time < 1 ms"),
+        text.contains("3 of 8,005 planned iterations were"),
         "{text}"
     );
-    assert!(
-        text.contains("p99 of the response time < 50 ms: held"),
-        "{text}"
-    );
+    assert!(!text.contains("planned arrivals"), "{text}");
 }
 
 #[test]

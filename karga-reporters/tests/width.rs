@@ -5,9 +5,9 @@ mod common;
 use std::{sync::LazyLock, time::Duration};
 
 use common::{failing, lagging};
-use karga_core::StopReason;
+use karga_core::{LoadModel, StopReason};
 use karga_reporters::StdoutReporter;
-use karga_stats::{LatencySummary, Summary, ThresholdSummary, Verdict};
+use karga_stats::{LatencySummary, Summary, ThresholdSummary, Verdict, WarmUpSummary};
 use proptest::prelude::*;
 
 static PATTERN: LazyLock<Summary> =
@@ -96,7 +96,20 @@ proptest! {
             row.generator.reason = Some(names[3].clone());
             (row.elapsed, row.load_time, row.response_time, row.lateness) = times;
             row.warnings.push(names[4].clone());
-            row.thresholds.push(ThresholdSummary::new(names[5].clone(), false));
+            for (at, name) in [&names[5], &names[3]].into_iter().enumerate() {
+                let mut threshold = ThresholdSummary::new(name.clone(), at == 1);
+                threshold.reason.clone_from(&names[4]);
+                threshold.stopped_at = Some(floats[0]);
+                threshold.last_good_rate = Some(floats[1]);
+                row.thresholds.push(threshold);
+            }
+            row.model = [LoadModel::Open, LoadModel::Paced, LoadModel::Closed][numbers[14] as usize % 3];
+            row.start_offset = times.0;
+            let mut warm_up = WarmUpSummary::default();
+            [warm_up.completed, warm_up.failed, warm_up.unknown, warm_up.dropped,
+             warm_up.interrupted, ..] = numbers;
+            warm_up.duration = times.1;
+            row.warm_up = Some(warm_up);
             for error in &mut row.errors {
                 error.class.clone_from(&names[6]);
                 error.count = numbers[12];
