@@ -18,6 +18,9 @@ use crate::terminal;
 /// Prints a [`Summary`] for people: what went wrong on top, then the figures of
 /// each scenario, in at most 80 columns.
 ///
+/// The whole text is handed over at once. To print runs, see
+/// [`Derived`](crate::Derived).
+///
 /// ```
 /// use karga_core::{Account, Report, Run};
 /// use karga_reporters::StdoutReporter;
@@ -117,12 +120,37 @@ fn put(writer: &mut dyn Write, text: &str) -> io::Result<()> {
     writer.flush()
 }
 
-/// The summary could not be printed, for example because the pipe that it went
-/// to was closed.
+/// The summary could not be printed.
+///
+/// A reader that has seen enough, such as `head -1`, closes the pipe: then it
+/// is [`is_broken_pipe`](Self::is_broken_pipe), and a program that has nothing
+/// else to do may end in silence.
+///
+/// ```
+/// use karga_core::Reporter;
+/// use karga_reporters::{StdoutReporter, StdoutReporterError};
+///
+/// async fn print(summary: &karga_stats::Summary) -> Result<(), StdoutReporterError> {
+///     match StdoutReporter::default().report(summary).await {
+///         Err(error) if error.is_broken_pipe() => Ok(()), // nobody reads it
+///         printed => printed,
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
-#[error("the summary could not be printed")]
+#[error(
+    "the summary could not be printed{}",
+    if self.is_broken_pipe() { ", because whoever read the output has closed it" } else { "" }
+)]
 #[non_exhaustive]
 pub struct StdoutReporterError {
     /// What the system said.
     source: io::Error,
+}
+
+impl StdoutReporterError {
+    /// Whether whoever read the output has closed it.
+    pub fn is_broken_pipe(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
+    }
 }

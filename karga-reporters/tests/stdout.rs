@@ -307,7 +307,11 @@ async fn a_closed_pipe_is_an_error() {
         .report(&summary)
         .await
         .unwrap_err();
-    assert_eq!(error.to_string(), "the summary could not be printed");
+    assert!(error.is_broken_pipe());
+    assert_eq!(
+        error.to_string(),
+        "the summary could not be printed, because whoever read the output has closed it"
+    );
     let source = std::error::Error::source(&error).unwrap();
     let source = source.downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::BrokenPipe);
