@@ -28,6 +28,7 @@ mod aggregate;
 mod bounded;
 mod bucket;
 mod builder;
+mod capacity;
 mod chunk;
 #[cfg(feature = "hdr-log")]
 pub mod hdr_log;
@@ -45,6 +46,10 @@ mod verdict;
 
 pub use aggregate::HistogramAggregate;
 pub use builder::{HistogramAggregateBuilder, InvalidAggregate};
+pub use capacity::{
+    Capacity, CapacityBuilder, CapacityEnd, CapacityError, CapacityReport, InvalidCapacity, Probe,
+    ProbeVerdict,
+};
 pub use histogram::Histogram;
 pub use histograms::Histograms;
 pub use slot::Slot;

@@ -58,14 +58,14 @@ impl Seen {
     }
 
     /// "it was 312.1 ms over 1,204 samples".
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, limit: Limit) -> String {
         let byte = |bytes: bool| if bytes { "B" } else { "" };
         match self {
             Self::Nothing(why) => why.clone(),
             Self::Time { value, samples } => {
                 format!(
                     "it was {} over {} samples",
-                    words::time(*value),
+                    words::time_beside(*value, limit),
                     text::count(*samples)
                 )
             }
@@ -263,6 +263,31 @@ pub(super) fn time_value(what: &What, times: &Histogram) -> Duration {
         What::Min(_) => times.min(),
         _ => times.max(),
     }
+}
+
+/// What was seen instead of a class or a name that never was; empty if it was,
+/// or if nothing was.
+pub(super) fn instead<A: Histograms>(threshold: &Threshold, run: &Run<A>) -> String {
+    let figure = &threshold.figure;
+    let Some(stats) = stats_of(figure, run.aggregate.histograms()) else {
+        return String::new();
+    };
+    let (kind, wanted, seen): (_, _, Vec<&str>) = match figure.what.counted() {
+        Some(Counted::Errors(class)) => {
+            let classes = stats.errors().map(|(class, _)| class);
+            ("classes", class, classes.collect())
+        }
+        Some(Counted::Count(name)) => (
+            "names",
+            name,
+            stats.counts().map(|(name, _)| name).collect(),
+        ),
+        _ => return String::new(),
+    };
+    if seen.is_empty() || seen.contains(&wanted.as_str()) {
+        return String::new();
+    }
+    format!("; {kind} seen: {}", words::names(seen.into_iter()))
 }
 
 fn no_label(figure: &Figure, aggregate: &HistogramAggregate) -> String {

@@ -10,7 +10,7 @@ mod parse;
 mod set;
 mod watch;
 mod window;
-mod words;
+pub(crate) mod words;
 
 use std::{fmt, str::FromStr};
 

@@ -151,7 +151,8 @@ impl Thresholds {
 /// Judges a run by one threshold.
 pub(super) fn judge<A: Histograms>(threshold: &Threshold, run: &Run<A>) -> Judgement {
     let seen = evidence::in_run(threshold, run);
-    let mut judgement = Judgement::new(threshold.to_string(), seen.holds(threshold), seen.text());
+    let reason = seen.text(threshold.limit) + &evidence::instead(threshold, run);
+    let mut judgement = Judgement::new(threshold.to_string(), seen.holds(threshold), reason);
     judgement.tolerates_failures = threshold.tolerates().is_some();
     judgement
 }

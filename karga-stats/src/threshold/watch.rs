@@ -248,8 +248,10 @@ impl View<'_> {
         };
         let holds = seen.holds(self.threshold);
         match self.threshold.comparison {
-            Comparison::Below | Comparison::AtMost if !holds => Finding::Missed(seen.text()),
-            Comparison::Equal if count > limit => Finding::Missed(seen.text()),
+            Comparison::Below | Comparison::AtMost if !holds => {
+                Finding::Missed(seen.text(self.threshold.limit))
+            }
+            Comparison::Equal if count > limit => Finding::Missed(seen.text(self.threshold.limit)),
             // It may still become equal.
             Comparison::Unequal => Finding::Open,
             _ if holds => Finding::Holds,
@@ -355,10 +357,10 @@ impl View<'_> {
         Finding::Missed(match seen {
             Seen::Time { value, samples } => format!(
                 "it was {} over the last {length}, {} samples",
-                words::time(*value),
+                words::time_beside(*value, self.threshold.limit),
                 text::count(*samples)
             ),
-            seen => format!("{} over the last {length}", seen.text()),
+            seen => format!("{} over the last {length}", seen.text(self.threshold.limit)),
         })
     }
 }

@@ -2,21 +2,35 @@
 
 use std::time::Duration;
 
+use super::Limit;
 use crate::text;
 
 /// A time to four digits: "312.1 ms".
-pub(super) fn time(value: Duration) -> String {
+pub(crate) fn time(value: Duration) -> String {
+    text::duration(rounded(value))
+}
+
+/// A time to four digits, or exactly where that would hide on which side of
+/// the limit it is.
+pub(super) fn time_beside(value: Duration, limit: Limit) -> String {
+    match limit {
+        Limit::Time(limit) if value != limit && rounded(value) == limit => text::duration(value),
+        _ => time(value),
+    }
+}
+
+fn rounded(value: Duration) -> Duration {
     let nanos = value.as_nanos();
     let digits = nanos.checked_ilog10().unwrap_or(0);
     let unit = 10_u128.pow(digits.saturating_sub(3));
     let rounded = (nanos + unit / 2) / unit * unit;
     let seconds = u64::try_from(rounded / 1_000_000_000).unwrap_or(u64::MAX);
-    text::duration(Duration::new(seconds, (rounded % 1_000_000_000) as u32))
+    Duration::new(seconds, (rounded % 1_000_000_000) as u32)
 }
 
 /// A number of at most one decimal and four digits before it, with a prefix:
 /// "912.3", "10.4k".
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let (scaled, prefix) = match value {
         _ if value >= 1e9 => (value / 1e9, "G"),
         _ if value >= 1e6 => (value / 1e6, "M"),
@@ -76,6 +90,13 @@ mod tests {
         let texts = [0, 999, 312_147_967, 1_500_000_000, 9_999_999]
             .map(|nanos| time(Duration::from_nanos(nanos)));
         assert_eq!(texts, ["0 ns", "999 ns", "312.1 ms", "1.5 s", "10 ms"]);
+    }
+
+    #[test]
+    fn a_time_is_not_rounded_to_its_limit() {
+        let (limit, nanos) = (Limit::Time(Duration::from_millis(50)), Duration::from_nanos);
+        let texts = [50_000_001, 50_000_000, 50_020_001].map(|n| time_beside(nanos(n), limit));
+        assert_eq!(texts, ["50.000001 ms", "50 ms", "50.02 ms"]);
     }
 
     #[test]
