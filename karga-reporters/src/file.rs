@@ -59,16 +59,48 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
 /// Makes `bytes` the whole of the file, by way of a temporary file beside it
 /// that takes its name. If that fails, the old file stays as it is.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    stage(path, bytes)?.commit()
+}
+
+/// All that can fail for want of room, before anything is replaced.
+pub(crate) fn stage<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<Staged<'a>> {
     match place(path)? {
         Place::File { folder, file } => {
             let mut temporary = temporary(&folder, &file)?;
             temporary.write_all(bytes)?;
             // A crash after the rename must not leave an empty file behind.
             temporary.as_file().sync_all()?;
-            temporary.persist(file)?;
-            Ok(())
+            Ok(Staged::File { temporary, file })
         }
-        Place::Device => device(path)?.write_all(bytes),
+        Place::Device => Ok(Staged::Device {
+            device: device(path)?,
+            bytes,
+        }),
+    }
+}
+
+/// What only has to take its place; without a [`commit`](Self::commit) nothing
+/// is left of it.
+pub(crate) enum Staged<'a> {
+    File {
+        temporary: NamedTempFile,
+        file: PathBuf,
+    },
+    Device {
+        device: File,
+        bytes: &'a [u8],
+    },
+}
+
+impl Staged<'_> {
+    pub(crate) fn commit(self) -> io::Result<()> {
+        match self {
+            Self::File { temporary, file } => {
+                temporary.persist(file)?;
+                Ok(())
+            }
+            Self::Device { mut device, bytes } => device.write_all(bytes),
+        }
     }
 }
 

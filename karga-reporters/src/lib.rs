@@ -6,6 +6,8 @@
 //!   replaced as a whole or not at all, or to any writer.
 //! - [`CsvReporter`] writes every sample to a file while the run goes on, without
 //!   ever holding it up.
+//! - `HdrLogReporter` (feature `hdr-log`) writes runs as HdrHistogram interval
+//!   logs, from which they can be read back.
 //! - [`Fanout`] ships one report by many; [`Derived`] makes a reporter of runs out
 //!   of one of summaries.
 //! - `Progress` (feature `progress`) is an observer that shows a run while it
@@ -15,6 +17,7 @@
 //!
 //! # Features
 //!
+//! - `hdr-log`: histogram logs; pulls in base64 and flate2.
 //! - `progress`: the live display; pulls in indicatif.
 
 mod csv;
@@ -22,6 +25,8 @@ mod derived;
 mod fanout;
 mod figure;
 mod file;
+#[cfg(feature = "hdr-log")]
+mod hdr_log;
 mod json;
 #[cfg(feature = "progress")]
 mod progress;
@@ -32,6 +37,8 @@ mod wrap;
 pub use csv::{CsvCounts, CsvReporter, CsvReporterBuilder, CsvReporterError, CsvSamples};
 pub use derived::Derived;
 pub use fanout::{Fanout, FanoutError, FanoutFailure};
+#[cfg(feature = "hdr-log")]
+pub use hdr_log::{HdrLogReporter, HdrLogReporterError};
 pub use json::{JsonReporter, JsonReporterError};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
