@@ -5,10 +5,12 @@ use std::fmt;
 /// Implemented for the three ways that [`AggregateKit`](super::AggregateKit)
 /// offers; there is no need for another.
 pub trait Compare<A>: sealed::Sealed {
-    /// `None` if they hold the same; otherwise how they differ, if it can be
-    /// told.
     #[doc(hidden)]
-    fn differ(&self, expected: &A, saw: &A) -> Option<(String, String)>;
+    fn same(&self, expected: &A, saw: &A) -> bool;
+
+    /// How they differ, if it can be told.
+    #[doc(hidden)]
+    fn tell(&self, expected: &A, saw: &A) -> (String, String);
 }
 
 mod sealed {
@@ -45,22 +47,30 @@ impl<F> sealed::Sealed for EqBy<F> {}
 impl<F> sealed::Sealed for ByFigures<F> {}
 
 impl<A: PartialEq + fmt::Debug> Compare<A> for ByEq {
-    fn differ(&self, expected: &A, saw: &A) -> Option<(String, String)> {
-        (expected != saw).then(|| excerpts(&format!("{expected:?}"), &format!("{saw:?}")))
+    fn same(&self, expected: &A, saw: &A) -> bool {
+        expected == saw
+    }
+    fn tell(&self, expected: &A, saw: &A) -> (String, String) {
+        excerpts(&format!("{expected:?}"), &format!("{saw:?}"))
     }
 }
 
 impl<A, F: Fn(&A, &A) -> bool> Compare<A> for EqBy<F> {
-    fn differ(&self, expected: &A, saw: &A) -> Option<(String, String)> {
-        let differ = || ("the same".to_owned(), "something else".to_owned());
-        (!(self.0)(expected, saw)).then(differ)
+    fn same(&self, expected: &A, saw: &A) -> bool {
+        (self.0)(expected, saw)
+    }
+    fn tell(&self, _: &A, _: &A) -> (String, String) {
+        ("the same".to_owned(), "something else".to_owned())
     }
 }
 
 impl<A, T: PartialEq + fmt::Debug, F: Fn(&A) -> T> Compare<A> for ByFigures<F> {
-    fn differ(&self, expected: &A, saw: &A) -> Option<(String, String)> {
+    fn same(&self, expected: &A, saw: &A) -> bool {
+        (self.0)(expected) == (self.0)(saw)
+    }
+    fn tell(&self, expected: &A, saw: &A) -> (String, String) {
         let (expected, saw) = ((self.0)(expected), (self.0)(saw));
-        (expected != saw).then(|| excerpts(&format!("{expected:?}"), &format!("{saw:?}")))
+        excerpts(&format!("{expected:?}"), &format!("{saw:?}"))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::Aggregate;
 
 /// Checks an aggregate: `make` gives an empty one.
 ///
-/// It is given some thousand samples by chance, always the same ones, of a
+/// It is given some hundred samples by chance, always the same ones, of a
 /// metric that has everything that a metric can have ([`Specimen`]), or of
 /// [one of your own](AggregateKit::metrics). Two aggregates hold the same if
 /// they are equal by `PartialEq`, or by what [`figures`](AggregateKit::figures)
@@ -66,7 +66,7 @@ pub fn aggregate<A>(make: impl Fn() -> A + 'static) -> AggregateKit<A> {
         make: Box::new(make),
         metric: Box::new(Specimen::new),
         compare: ByEq,
-        samples: 2000,
+        samples: 500,
         size: None,
         handed_on: None,
         skipped: Vec::new(),
@@ -139,7 +139,7 @@ impl<A, M, C> AggregateKit<A, M, C> {
         }
     }
 
-    /// How many samples an aggregate is given; 2000 by default, at least 100.
+    /// How many samples an aggregate is given; 500 by default, at least 100.
     pub fn samples(mut self, samples: u64) -> Self {
         self.samples = samples.max(100);
         self

@@ -24,9 +24,9 @@ impl Random {
         self.below(n) == 0
     }
 
-    /// A duration of any order of magnitude, from nanoseconds to a minute.
+    /// A duration of any order of magnitude, from nanoseconds to some seconds.
     pub fn duration(&mut self) -> Duration {
-        let bits = self.below(36);
+        let bits = self.below(34);
         Duration::from_nanos(self.below(1 << bits))
     }
 }
