@@ -159,9 +159,10 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
                 .precision(Precision::Fine) // an answer takes less than a tick of the usual timer
                 .build()?,
         )
-        .observer(progress.clone())
         .build();
-    let mut suite = Suite::new(format!("kafka {}", url.topic())).with(produce);
+    let mut suite = Suite::new(format!("kafka {}", url.topic()))
+        .observer(progress)
+        .with(produce);
 
     if !args.no_fetch {
         let fetch = FetchScenario::builder(&url)
@@ -181,7 +182,6 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
                     .precision(Precision::Fine)
                     .build()?,
             )
-            .observer(progress.clone())
             .build();
         suite = suite.with(fetch);
     }

@@ -45,10 +45,14 @@
 //! statistics and the reporters for standard output and JSON.
 //!
 //! - `progress`: a live display while a test runs, on indicatif.
+//! - `hdr-log`: runs as HdrHistogram interval logs, written and read.
+//! - `testing`: conformance kits for executors, aggregates and reporters of
+//!   your own.
 //! - `kafka`: Kafka scenarios and their wire client.
 //! - `rskafka`: `kafka`, and rskafka as a second backend for it.
 //! - `testbed`: an embedded Kafka broker to try things on.
 
+mod assert;
 mod load_test;
 mod named;
 mod suite;
@@ -66,6 +70,12 @@ pub use load_test::{LoadTest, LoadTestBuilder, MissingExecutor, MissingScenario}
 pub use named::Named;
 pub use suite::{Suite, SuiteError};
 
+/// For the crate's macros only.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::assert::assert_thresholds;
+}
+
 /// Every trait and type that a load test is usually composed of.
 ///
 /// ```
@@ -75,19 +85,24 @@ pub mod prelude {
     pub use crate::{LoadTest, Suite};
     pub use karga_core::{
         Account, Action, Aggregate, Arrivals, BoxReporter, Count, ExecuteError, Executor,
-        GeneratorHealth, Iteration, Merge, Metric, MetricOf, Observer, Outcome, Plan, Report,
-        Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step, StopReason, Volume,
-        action_fn, scenario,
+        GeneratorHealth, Iteration, Judgement, LoadModel, Merge, Metric, MetricOf, Observer,
+        Outcome, Plan, Report, Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step,
+        StopReason, Volume, action_fn, scenario,
     };
-    pub use karga_executors::{Handle, OverloadPolicy, Precision, StageExecutor};
+    pub use karga_executors::{
+        Handle, IterationsExecutor, OverloadPolicy, Precision, Recording, ReplayExecutor,
+        StageExecutor, ThinkTime, UserStage, UsersExecutor,
+    };
     #[cfg(feature = "kafka")]
     pub use karga_kafka::{FetchScenario, KafkaUrl, ProduceScenario};
     #[cfg(feature = "testbed")]
     pub use karga_kafka_testbed::EmbeddedBroker;
     #[cfg(feature = "progress")]
     pub use karga_reporters::Progress;
-    pub use karga_reporters::{JsonReporter, StdoutReporter};
-    pub use karga_stats::{HistogramAggregate, Summary, Verdict};
+    pub use karga_reporters::{CsvReporter, Derived, Fanout, JsonReporter, StdoutReporter};
+    pub use karga_stats::{
+        Capacity, HistogramAggregate, Histograms, Summary, Threshold, Thresholds, Verdict,
+    };
 }
 
 /// Keeps the programs in README.md compiling.

@@ -2,7 +2,7 @@ use karga_core::{
     Action, ActionFn, ActionScenario, Aggregate, Executor, Iteration, Metric, MetricOf, Observer,
     Run, Scenario, action_fn, scenario,
 };
-use karga_stats::HistogramAggregate;
+use karga_stats::{HistogramAggregate, Thresholds};
 
 use crate::Named;
 
@@ -51,6 +51,7 @@ impl LoadTest {
             executor: MissingExecutor,
             aggregate: HistogramAggregate::default(),
             observer: (),
+            thresholds: (),
         }
     }
 }
@@ -108,16 +109,22 @@ pub struct MissingExecutor;
 /// Composes a [`LoadTest`]; see [`LoadTest::builder`].
 #[derive(Debug)]
 #[must_use = "call `build` to get the load test"]
-pub struct LoadTestBuilder<S = MissingScenario, E = MissingExecutor, A = HistogramAggregate, O = ()>
-{
+pub struct LoadTestBuilder<
+    S = MissingScenario,
+    E = MissingExecutor,
+    A = HistogramAggregate,
+    O = (),
+    T = (),
+> {
     name: Option<String>,
     scenario: S,
     executor: E,
     aggregate: A,
     observer: O,
+    thresholds: T,
 }
 
-impl<S, E, A, O> LoadTestBuilder<S, E, A, O> {
+impl<S, E, A, O, T> LoadTestBuilder<S, E, A, O, T> {
     /// The name in every report. Default: the scenario's own name, or "load
     /// test" for a closure.
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -126,19 +133,23 @@ impl<S, E, A, O> LoadTestBuilder<S, E, A, O> {
     }
 
     /// What to do: a scenario.
-    pub fn scenario<S2: Scenario>(self, scenario: S2) -> LoadTestBuilder<S2, E, A, O> {
+    pub fn scenario<S2: Scenario>(self, scenario: S2) -> LoadTestBuilder<S2, E, A, O, T> {
         LoadTestBuilder {
             name: self.name,
             scenario,
             executor: self.executor,
             aggregate: self.aggregate,
             observer: self.observer,
+            thresholds: self.thresholds,
         }
     }
 
     /// What to do: a closure, called once for each iteration and shared by all
     /// users.
-    pub fn action<F, Fut>(self, action: F) -> LoadTestBuilder<ActionScenario<ActionFn<F>>, E, A, O>
+    pub fn action<F, Fut>(
+        self,
+        action: F,
+    ) -> LoadTestBuilder<ActionScenario<ActionFn<F>>, E, A, O, T>
     where
         F: Fn(Iteration) -> Fut + Send + Sync + 'static,
         Fut: Future + Send,
@@ -150,54 +161,95 @@ impl<S, E, A, O> LoadTestBuilder<S, E, A, O> {
 
     /// When to do it: an executor, or the `Result` of building one. A builder's
     /// error then is the error of [`LoadTest::run`].
-    pub fn executor<E2>(self, executor: E2) -> LoadTestBuilder<S, E2, A, O> {
+    pub fn executor<E2>(self, executor: E2) -> LoadTestBuilder<S, E2, A, O, T> {
         LoadTestBuilder {
             name: self.name,
             scenario: self.scenario,
             executor,
             aggregate: self.aggregate,
             observer: self.observer,
+            thresholds: self.thresholds,
         }
     }
 
     /// What to condense the samples into. Default: [`HistogramAggregate`].
-    pub fn aggregate<A2>(self, aggregate: A2) -> LoadTestBuilder<S, E, A2, O> {
+    pub fn aggregate<A2>(self, aggregate: A2) -> LoadTestBuilder<S, E, A2, O, T> {
         LoadTestBuilder {
             name: self.name,
             scenario: self.scenario,
             executor: self.executor,
             aggregate,
             observer: self.observer,
+            thresholds: self.thresholds,
         }
     }
 
     /// Who looks at the run while it happens; a tuple for several. Default:
     /// nobody.
-    pub fn observer<O2>(self, observer: O2) -> LoadTestBuilder<S, E, A, O2> {
+    pub fn observer<O2>(self, observer: O2) -> LoadTestBuilder<S, E, A, O2, T> {
         LoadTestBuilder {
             name: self.name,
             scenario: self.scenario,
             executor: self.executor,
             aggregate: self.aggregate,
             observer,
+            thresholds: self.thresholds,
         }
     }
 }
 
-impl<S, E, A, O> LoadTestBuilder<S, E, A, O>
+impl<S, E, A, O, T> LoadTestBuilder<S, E, A, O, T> {
+    /// What must hold: watched while the run goes on, judged at its end, and
+    /// kept in [`Run::judgements`](karga_core::Run::judgements), from where the
+    /// summary takes it. Called again, it adds to what was set before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use karga::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let run = LoadTest::builder()
+    ///     .action(|_iteration| async {})
+    ///     .executor(StageExecutor::constant(500.0, Duration::from_millis(100)).build())
+    ///     .thresholds(Thresholds::parse(["p99(response_time) < 1s", "failures < 1%"])?)
+    ///     .build()
+    ///     .run()
+    ///     .await?;
+    /// assert!(run.judgements.iter().all(|judgement| judgement.passed));
+    /// assert!(Summary::derive(&run).passed());
+    /// # Ok(()) }
+    /// ```
+    pub fn thresholds(
+        self,
+        thresholds: Thresholds,
+    ) -> LoadTestBuilder<S, E, A, O, (T, Thresholds)> {
+        LoadTestBuilder {
+            name: self.name,
+            scenario: self.scenario,
+            executor: self.executor,
+            aggregate: self.aggregate,
+            observer: self.observer,
+            thresholds: (self.thresholds, thresholds),
+        }
+    }
+}
+
+impl<S, E, A, O, T> LoadTestBuilder<S, E, A, O, T>
 where
     S: Scenario,
     E: Executor<Named<S>>,
     A: Aggregate<MetricOf<S>>,
     O: Observer<A>,
+    T: Observer<A>,
 {
     /// The load test.
-    pub fn build(self) -> LoadTest<S, E, A, O> {
+    pub fn build(self) -> LoadTest<S, E, A, (T, O)> {
         LoadTest {
             scenario: Named::new(self.name, self.scenario),
             executor: self.executor,
             aggregate: self.aggregate,
-            observer: self.observer,
+            observer: (self.thresholds, self.observer),
         }
     }
 }
