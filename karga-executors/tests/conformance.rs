@@ -12,7 +12,10 @@ use karga_core::{
     Arrivals, BoxFuture, Schedule, Stage,
     testing::{self, Clock},
 };
-use karga_executors::{OverloadPolicy, StageExecutor, StageExecutorBuilder};
+use karga_executors::{
+    OverloadPolicy, Recording, ReplayExecutor, ReplayExecutorBuilder, StageExecutor,
+    StageExecutorBuilder,
+};
 
 struct TokioClock;
 
@@ -69,6 +72,44 @@ async fn random_arrivals() {
 #[tokio::test(start_paused = true)]
 async fn late_arrivals_that_are_dropped() {
     conforms(flat().overload(OverloadPolicy::Drop { max_lag: ms(50) })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_up() {
+    conforms(flat().warm_up(ms(500))).await;
+    conforms(
+        flat()
+            .warm_up(ms(501))
+            .arrivals(Arrivals::Poisson { seed: 3 }),
+    )
+    .await;
+}
+
+/// Bursts of five every 50 ms, and a pause.
+fn recorded() -> Recording {
+    let bursts = (0..200).map(|n| ms(50 * (n / 5) + if n < 100 { 0 } else { 400 }));
+    Recording::from_times(bursts).unwrap()
+}
+
+async fn replay_conforms(
+    builder: ReplayExecutorBuilder,
+    due: impl Fn(u64) -> Option<Duration> + 'static,
+) {
+    let builder = builder.workers(10).interval(ms(255));
+    testing::executor(TokioClock, move || builder.clone().build())
+        .due(due)
+        .run()
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn recorded_arrivals() {
+    let recording = recorded();
+    let builder = ReplayExecutor::builder(recording.clone());
+    replay_conforms(builder.clone(), move |n| recording.due(n)).await;
+    let recording = recorded();
+    let twice = move |n| recording.due(n).map(|due| due / 2);
+    replay_conforms(builder.speed(2.0), twice).await;
 }
 
 #[tokio::test(start_paused = true)]
