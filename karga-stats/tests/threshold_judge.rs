@@ -1,4 +1,8 @@
 //! Judging runs that are over.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers are given is known to be right"
+)]
 
 use std::{borrow::Cow, time::Duration};
 

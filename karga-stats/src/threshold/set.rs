@@ -33,22 +33,23 @@ use crate::Histograms;
 ///   distribution), and likewise a share; a mean when it is more than 4.3
 ///   standard errors beyond the limit, over at least 10 samples; `max` and
 ///   `min` at the first sample. For the 99th percentile of 1,000 samples that
-///   takes 28 beyond the limit. A window without samples misses nothing.
+///   takes 29 beyond the limit. A window without samples misses nothing.
 /// - **Counts** (`failures == 0`, `unknown < 5`) count from t0: one that is
 ///   bounded from above is missed as soon as it is beyond the bound, since it
 ///   never falls again. One that has to reach a value can only be judged at the
 ///   end.
 /// - **Rates** and `achieved_rate`: the window's rate, give or take one
-///   iteration and four times the square root of those in flight, which may
-///   end on either side of the window's edge. A window without samples is a
-///   rate of zero. An absolute rate is also missed while the schedule asks for
-///   less; where it ramps, let the [grace](Self::grace) cover the ramp-up and
-///   prefer a share.
+///   iteration and four times the square root of those that are usually under
+///   way, which may end on either side of the window's edges. A window without
+///   samples is a rate of zero. An absolute rate is also missed while the
+///   schedule asks for less; where it ramps, let the [grace](Self::grace) cover
+///   the ramp-up and prefer a share.
 /// - **Shares of the offered load** (`achieved_rate > 95%`, `completed > 99%`):
 ///   what was completed in the window, compared with the least that was due in
-///   any time of the window's length up to one window earlier; so answers may
-///   take as long as the window without being missed, whatever way the rate
-///   goes. The same allowance is made.
+///   any time of the window's length up to one window earlier, with the same
+///   allowance. So a target that always takes its time, up to the length of the
+///   window, misses nothing, whatever way the rate goes; one that falls behind
+///   does.
 /// - `lag` is the window's latest, `max(lag)` its highest.
 ///
 /// So a target that becomes slower by a step is noticed once enough samples of

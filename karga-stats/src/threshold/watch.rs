@@ -99,7 +99,8 @@ impl Thresholds {
         let account = since(snapshot.account, self.watch.account);
         let interval = snapshot.interval.histograms();
         for (threshold, watched) in self.thresholds.iter().zip(&mut self.watch.watched) {
-            let part = newest(threshold, interval, &account, length);
+            let mut part = newest(threshold, interval, &account, length);
+            part.under_way = under_way(&self.watch.account);
             watched.window.push(part, self.window);
         }
         self.watch.elapsed = snapshot.elapsed;
@@ -145,6 +146,15 @@ fn since(now: Account, before: Account) -> Account {
         now.dropped.saturating_sub(before.dropped),
         now.interrupted.saturating_sub(before.interrupted),
     )
+}
+
+/// The arrivals that were due and have not ended.
+const fn under_way(account: &Account) -> u64 {
+    let ended = account
+        .completed
+        .saturating_add(account.dropped)
+        .saturating_add(account.interrupted);
+    account.planned.saturating_sub(ended)
 }
 
 /// What a threshold needs of an interval.
@@ -333,17 +343,11 @@ impl View<'_> {
     }
 
     /// How many iterations may have ended on the other side of the window's
-    /// edge: those in flight come and go like arrivals at random.
+    /// edges: those under way come and go like arrivals at random. If they
+    /// pile up, it is not by chance.
     fn leeway(&self) -> f64 {
-        let Account {
-            planned,
-            completed,
-            dropped,
-            interrupted,
-            ..
-        } = *self.account;
-        let ended = completed + dropped + interrupted;
-        1.0 + 4.0 * (planned.saturating_sub(ended) as f64).sqrt()
+        let usual = under_way(self.account).min(self.window.under_way());
+        1.0 + 4.0 * (usual as f64).sqrt()
     }
 
     fn judge(&self, seen: &Seen, is_sure: bool) -> Finding {

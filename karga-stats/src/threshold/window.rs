@@ -14,6 +14,8 @@ pub(super) struct Part {
     pub(super) length: Duration,
     /// Arrivals that were due.
     pub(super) planned: u64,
+    /// Arrivals that were due and had not ended when it began.
+    pub(super) under_way: u64,
     /// Iterations that ended.
     pub(super) completed: u64,
     /// What the figure counts.
@@ -127,6 +129,11 @@ impl Window {
 
     pub(super) fn completed(&self) -> u64 {
         self.parts.iter().map(|part| part.completed).sum()
+    }
+
+    /// Arrivals that were due and had not ended when the window began.
+    pub(super) fn under_way(&self) -> u64 {
+        self.parts.front().map_or(0, |part| part.under_way)
     }
 
     pub(super) fn counted(&self) -> u64 {
