@@ -262,7 +262,7 @@ impl Merge for HistogramAggregate {
         self.total.merge(other.total);
         self.labels.merge(other.labels);
         for labelled in self.labels.values_mut() {
-            labelled.timeline.lower_limit(self.limits.timeline);
+            labelled.lower_limits(&self.limits);
         }
         self.steps.merge(other.steps);
         self.timeline.merge(other.timeline);

@@ -183,7 +183,7 @@ impl<T: Add> Bounded<T> {
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
-        self.shrink(other.limit);
+        self.lower_limit(other.limit);
         for (name, value) in other.entries {
             self.add(name, value);
         }
@@ -204,8 +204,8 @@ impl<T: Add> Bounded<T> {
         }
     }
 
-    /// Lowers the limit, if it is above this one.
-    fn shrink(&mut self, limit: usize) {
+    /// Makes the limit this one, if it is above it.
+    pub(crate) fn lower_limit(&mut self, limit: usize) {
         self.limit = self.limit.min(limit);
         while self.entries.len() > self.limit {
             self.forget_places();

@@ -18,6 +18,12 @@ impl Labelled {
             timeline: Timeline::new(limits.timeline),
         }
     }
+
+    /// Makes the limits these where they are above them.
+    pub(crate) fn lower_limits(&mut self, limits: &Limits) {
+        self.stats.lower_limits(limits);
+        self.timeline.lower_limit(limits.timeline);
+    }
 }
 
 impl Add for Labelled {

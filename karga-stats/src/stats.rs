@@ -251,6 +251,12 @@ impl Stats {
         }
     }
 
+    /// Makes the limits these where they are above them.
+    pub(crate) fn lower_limits(&mut self, limits: &Limits) {
+        self.errors.lower_limit(limits.errors);
+        self.counts.lower_limit(limits.counts);
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         self.response.merge(other.response);
         self.service.merge(other.service);

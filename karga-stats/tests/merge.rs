@@ -1,129 +1,14 @@
 //! Merging is associative and commutative, and a merged aggregate is the one
 //! that would have recorded every sample.
 
+mod samples;
+
 use std::{borrow::Cow, time::Duration};
 
-use karga_core::{
-    Aggregate, Count, Iteration, Merge, Metric, Outcome, Panicked, Sample, Step, Volume,
-};
+use karga_core::{Aggregate, Iteration, Merge, Outcome, Panicked, Sample, Volume};
 use karga_stats::{Histogram, HistogramAggregate, Lag, Outcomes, Slot, Stats};
 use proptest::{collection::vec, prelude::*};
-
-/// A metric that has everything that a metric can have.
-#[derive(Debug, Clone)]
-struct Everything {
-    outcome: Outcome,
-    class: Option<Cow<'static, str>>,
-    label: Option<Cow<'static, str>>,
-    steps: Vec<Step>,
-    counts: Vec<Count>,
-    lag: Option<u64>,
-    volume: Volume,
-}
-
-impl Metric for Everything {
-    fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-    fn volume(&self) -> Volume {
-        self.volume
-    }
-    fn error_class(&self) -> Option<Cow<'static, str>> {
-        self.class.clone()
-    }
-    fn label(&self) -> Option<Cow<'static, str>> {
-        self.label.clone()
-    }
-    fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-    fn counts(&self) -> &[Count] {
-        &self.counts
-    }
-    fn lag(&self) -> Option<u64> {
-        self.lag
-    }
-}
-
-/// More names than are kept, in both forms, and the one that stands for all
-/// others.
-fn name() -> impl Strategy<Value = Cow<'static, str>> {
-    const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "other"];
-    (0..NAMES.len(), any::<bool>()).prop_map(|(n, owned)| {
-        if owned {
-            Cow::Owned(NAMES[n].to_owned())
-        } else {
-            Cow::Borrowed(NAMES[n])
-        }
-    })
-}
-
-fn nanos() -> impl Strategy<Value = Duration> {
-    // Every order of magnitude, some beyond the histogram's range.
-    (0_u32..45, any::<u64>()).prop_map(|(bits, n)| Duration::from_nanos(n % (1 << bits)))
-}
-
-fn metric() -> impl Strategy<Value = Everything> {
-    let outcome = prop_oneof![
-        4 => Just(Outcome::Success),
-        1 => Just(Outcome::Failure),
-        1 => Just(Outcome::Unknown),
-    ];
-    let count = (0_usize..4, 0_u64..5).prop_map(|(n, count)| {
-        Count::new(
-            ["retries", "reconnects", "throttled", "redirects"][n],
-            count,
-        )
-    });
-    (
-        outcome,
-        proptest::option::of(name()),
-        proptest::option::of(name()),
-        vec(
-            (name(), nanos()).prop_map(|(name, took)| Step::new(name, took)),
-            0..3,
-        ),
-        vec(count, 0..3),
-        proptest::option::of(0_u64..100),
-        (0_u64..10, any::<u64>(), 0_u64..10).prop_map(|(m, s, r)| Volume::new(m, s, r)),
-    )
-        .prop_map(
-            |(outcome, class, label, steps, counts, lag, volume)| Everything {
-                outcome,
-                class,
-                label,
-                steps,
-                counts,
-                lag,
-                volume,
-            },
-        )
-}
-
-fn sample() -> impl Strategy<Value = Sample<Everything>> {
-    // Ends within a few seconds, within some hours, or anywhere.
-    let end = prop_oneof![
-        6 => (0_u64..5_000).prop_map(Duration::from_millis),
-        2 => (0_u64..20_000).prop_map(Duration::from_secs),
-        1 => any::<Duration>(),
-    ];
-    (end, nanos(), nanos(), metric()).prop_map(|(end, service, late, metric)| {
-        let start = end.saturating_sub(service);
-        let due = start.saturating_sub(late);
-        Sample::new(Iteration::new(0, 0, due), start, end, metric)
-    })
-}
-
-fn small() -> HistogramAggregate {
-    HistogramAggregate::builder()
-        .labels(3)
-        .error_classes(2)
-        .counts(2)
-        .steps(3)
-        .timeline_slots(8)
-        .build()
-        .expect("the limits are valid")
-}
+use samples::{Everything, sample, small};
 
 /// Everything that an aggregate answers.
 #[derive(Debug, PartialEq)]
@@ -210,6 +95,7 @@ proptest! {
         pair.merge(take(3));
         pair.merge(total);
         prop_assert_eq!(answers(&pair), answers(&whole));
+        prop_assert_eq!(pair, whole);
     }
 
     #[test]
@@ -308,6 +194,7 @@ fn a_copy_is_independent() {
     assert_eq!(before, answers(&aggregate));
     panic_in(&mut aggregate);
     assert_eq!(before, answers(&copy));
+    assert_ne!(copy, aggregate);
 }
 
 #[test]
