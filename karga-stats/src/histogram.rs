@@ -217,11 +217,10 @@ impl Histogram {
     }
 
     /// Counts values that lie somewhere from `low` to `high`: in the bucket of
-    /// the highest, so that no quantile is too small, and in the sum as their
-    /// middle. Their count must not bring the whole beyond a `u64`.
+    /// the highest, so that no quantile is too small, and in the sum as
+    /// `middle`. Their count must not bring the whole beyond a `u64`.
     #[cfg(feature = "hdr-log")]
-    pub(crate) fn add_span(&mut self, low: u64, high: u64, count: u64) {
-        let middle = low + (high - low).div_ceil(2);
+    pub(crate) fn add_span(&mut self, [low, middle, high]: [u64; 3], count: u64) {
         self.add_exact(Exact {
             count,
             min: low,

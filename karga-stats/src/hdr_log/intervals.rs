@@ -115,8 +115,10 @@ impl<R: BufRead> Intervals<R> {
     fn histogram(&self, payload: &str) -> Result<Histogram, ReadError> {
         let mut histogram = Histogram::new();
         payload::decode(payload, |low, high, count| {
-            let [low, high] = [low, high].map(|value| value.saturating_mul(self.unit));
-            histogram.add_span(low, high, count);
+            // HdrHistogram's "median equivalent value".
+            let middle = low + (high - low).div_ceil(2);
+            let span = [low, middle, high].map(|value| value.saturating_mul(self.unit));
+            histogram.add_span(span, count);
         })
         .map_err(|source| ReadError::Histogram {
             line: self.lines.number(),

@@ -190,11 +190,13 @@ impl Layout {
 }
 
 fn check_cookie(cookie: u32, expected: u32) -> Result<(), InvalidHistogram> {
+    if matches!(cookie, 0x0c72_124e | 0x0c72_124f) {
+        return Err(InvalidHistogram::Scaled);
+    }
     match cookie & !WORD_SIZE {
         base if base == expected & !WORD_SIZE => Ok(()),
         0x1c84_9308 | 0x1c84_9309 => Err(InvalidHistogram::OldVersion { version: 0 }),
         0x1c84_9301 | 0x1c84_9302 => Err(InvalidHistogram::OldVersion { version: 1 }),
-        0x0c72_124e | 0x0c72_124f => Err(InvalidHistogram::Scaled),
         _ => Err(InvalidHistogram::NotAHistogram { cookie }),
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Histogram, HistogramAggregate,
-    bucket::{BUCKETS, bucket_of},
+    bucket::bucket_of,
     histogram::Exact,
     labelled::Labelled,
     sparse::Sparse,
@@ -90,8 +90,6 @@ pub(super) struct Rebuild {
     slots: Slots<Counts>,
     /// The slot that lines belong to.
     slot: Option<OpenSlot>,
-    /// What is left of that slot's counts by bucket, less those of labels.
-    left: Vec<u64>,
 }
 
 /// What belongs to the total or to a label.
@@ -108,7 +106,10 @@ struct OpenSlot {
     note: SlotNote,
     /// The exact figures of its total, once that was read.
     total: Option<Exact>,
+    /// The sum of its labels.
     labels: Exact,
+    /// Its counts by bucket, ascending, less those of its labels.
+    left: Vec<(usize, u64)>,
 }
 
 impl Rebuild {
@@ -125,7 +126,6 @@ impl Rebuild {
             steps: BTreeMap::new(),
             slots: Vec::new(),
             slot: None,
-            left: vec![0; BUCKETS],
         };
         Ok((note.warm_up, rebuild))
     }
@@ -149,6 +149,7 @@ impl Rebuild {
             note,
             total: None,
             labels: Exact::default(),
+            left: Vec::new(),
         });
         Ok(())
     }
@@ -200,10 +201,7 @@ impl Rebuild {
                 if row.slots.last().is_some_and(|&(last, _)| last == number) {
                     return once(true);
                 }
-                for (bucket, count) in measured.buckets.pairs() {
-                    let left = self.left[bucket].checked_sub(count);
-                    self.left[bucket] = left.ok_or("it counts more values than its slot")?;
-                }
+                subtract(&mut slot.left, measured.buckets.pairs())?;
                 slot.labels.add(measured.exact);
                 let closed = measured.closed(());
                 closed.add_to(&mut row.response);
@@ -221,9 +219,7 @@ impl Rebuild {
                 {
                     return Err("there are more than 2^63 values".to_owned());
                 }
-                for (bucket, count) in measured.buckets.pairs() {
-                    self.left[bucket] = count;
-                }
+                slot.left = measured.buckets.pairs().collect();
                 measured.closed(()).add_to(&mut self.total.response);
             }
         }
@@ -238,13 +234,8 @@ impl Rebuild {
         let total = slot
             .total
             .ok_or_else(|| format!("slot {number} has no response times"))?;
-        let left: Vec<(usize, u64)> = self
-            .left
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, count)| **count > 0)
-            .map(|(bucket, count)| (bucket, std::mem::take(count)))
-            .collect();
+        let mut left = slot.left;
+        left.retain(|&(_, count)| count > 0);
         let contradict = |reason| format!("slot {number}, its unlabelled part: {reason}");
         let unlabelled = match slot.note.unlabelled {
             Some(note) => Measured::new(note.exact(), left).map_err(contradict)?,
@@ -346,6 +337,22 @@ impl Row {
         );
         Ok((stats, self.slots))
     }
+}
+
+/// Takes a part off counts by bucket, both ascending.
+fn subtract(
+    counts: &mut [(usize, u64)],
+    part: impl Iterator<Item = (usize, u64)>,
+) -> Result<(), String> {
+    let mut counts = counts.iter_mut();
+    for (bucket, count) in part {
+        let left = counts
+            .find(|(held, _)| *held == bucket)
+            .and_then(|(_, held)| Some((held.checked_sub(count)?, held)));
+        let (less, held) = left.ok_or("it counts more values than its slot")?;
+        *held = less;
+    }
+    Ok(())
 }
 
 fn once(known: bool) -> Result<(), String> {
