@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Account, Judgement, Run, StopReason};
+use crate::{Account, Judgement, LoadModel, Run, StopReason};
 
 /// A boxed future, where a trait has to stay usable as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -51,7 +51,8 @@ pub struct Snapshot<'a, A> {
     pub account: Account,
     /// Iterations that are running now.
     pub in_flight: u64,
-    /// The arrival rate that the schedule asks for now, per second.
+    /// The arrival rate that is asked for now, per second; zero if none is, as
+    /// in closed load.
     pub offered_rate: f64,
     /// What was recorded in this interval.
     pub interval: &'a A,
@@ -62,6 +63,8 @@ pub struct Snapshot<'a, A> {
     /// How much is left of the warm-up. While there is some, nothing is
     /// measured yet: elapsed time, account and aggregates are zero and empty.
     pub warm_up_left: Option<Duration>,
+    /// How it is decided when an iteration is due.
+    pub model: LoadModel,
 }
 
 impl<'a, A> Snapshot<'a, A> {
@@ -81,6 +84,7 @@ impl<'a, A> Snapshot<'a, A> {
             total,
             stopped: None,
             warm_up_left: None,
+            model: LoadModel::default(),
         }
     }
 
@@ -99,6 +103,7 @@ impl<'a, A> Snapshot<'a, A> {
             total: part(self.total),
             stopped: self.stopped,
             warm_up_left: self.warm_up_left,
+            model: self.model,
         }
     }
 }

@@ -157,6 +157,7 @@ where
     let mut snapshot = Snapshot::new(name, Duration::ZERO, &interval, &aggregate);
     snapshot.plan = plan(load, settings.warm_up);
     snapshot.stopped = Some(&reason);
+    snapshot.model = load.model();
     snapshot.warm_up_left = Some(settings.warm_up).filter(|left| !left.is_zero());
     // The answer of the last snapshot has no meaning.
     let _ = observer.on_interval(&snapshot);

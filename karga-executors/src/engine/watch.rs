@@ -224,6 +224,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         snapshot.in_flight = self.shared.in_flight.of_result();
         snapshot.account = account;
         snapshot.warm_up_left = self.warm_up_left();
+        snapshot.model = self.shared.load.model();
         snapshot
     }
 
