@@ -32,6 +32,7 @@ mod connect;
 mod engine;
 mod handle;
 mod health;
+mod iterations;
 mod open;
 mod padded;
 mod profile;
@@ -41,9 +42,11 @@ mod signal;
 mod source;
 mod stage;
 mod timer;
+mod users;
 
 pub use engine::SettingsError;
 pub use handle::Handle;
+pub use iterations::{IterationsExecutor, IterationsExecutorBuilder, IterationsExecutorError};
 pub use replay::{
     ReadRecordingError, Recording, RecordingError, ReplayExecutor, ReplayExecutorBuilder,
     ReplayExecutorError,
@@ -51,3 +54,4 @@ pub use replay::{
 pub use stage::{
     MAX_WORKERS, OverloadPolicy, Precision, StageExecutor, StageExecutorBuilder, StageExecutorError,
 };
+pub use users::{ThinkTime, UserStage, UsersExecutor, UsersExecutorBuilder, UsersExecutorError};

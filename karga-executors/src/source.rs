@@ -19,7 +19,9 @@
 //!
 //! Its builder holds [`Settings`](crate::engine::Settings) in a field
 //! `settings`, has the [`setters`](crate::engine::setters) of them, and calls
-//! [`Settings::check`](crate::engine::Settings::check) when it builds.
+//! [`Settings::check`](crate::engine::Settings::check) and
+//! [`Settings::check_arrivals`](crate::engine::Settings::check_arrivals) when it
+//! builds.
 
 use std::time::Duration;
 

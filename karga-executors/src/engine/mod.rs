@@ -56,6 +56,14 @@ pub(crate) trait Load: Send + Sync + Sized + 'static {
     /// How many of those that are planned nobody has begun; asked at the end.
     fn unbegun(&self, until: Until, rests: &[Self::Rest]) -> PerPhase<u64>;
 
+    /// What is to be said of a run that left so many iterations of the warm-up
+    /// and the result without an end, of which `cut` because their user had to
+    /// go.
+    fn remark(&self, until: Until, interrupted: u64, cut: u64) -> Option<String> {
+        let _ = (until, interrupted, cut);
+        None
+    }
+
     /// Whether something is left that no user has taken.
     fn remains(&self) -> bool;
 
@@ -74,9 +82,27 @@ pub(crate) trait Load: Send + Sync + Sized + 'static {
 pub(crate) struct Until {
     /// `None` if the run ended before it began.
     pub(crate) time: Option<Duration>,
-    /// Whether that was a stop, rather than the end of the load.
-    #[expect(dead_code, reason = "for loads that end before their time")]
-    pub(crate) stopped: bool,
+    pub(crate) end: End,
+}
+
+/// Why no arrival was due after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The run goes on.
+    NotYet,
+    /// It was stopped.
+    Stop,
+    /// Everything is done, or the time of the load is over.
+    Over,
+}
+
+impl Until {
+    pub(crate) const fn over(time: Duration) -> Self {
+        Self {
+            time: Some(time),
+            end: End::Over,
+        }
+    }
 }
 
 /// To what an iteration belongs, by the time at which it was due.

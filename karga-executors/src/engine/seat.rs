@@ -123,6 +123,10 @@ impl<A, L: Load> Seat<A, L> {
         Arc::clone(&self.shared)
     }
 
+    pub(crate) fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
     /// Waits for the beginning of the run: load may have been set to start
     /// together with that of others.
     pub(crate) async fn begin(&mut self) {
@@ -187,10 +191,6 @@ impl<A, L: Load> Seat<A, L> {
     }
 
     /// Whether this user waited for the target at `due` or since.
-    #[expect(
-        dead_code,
-        reason = "for loads whose users have due times of their own"
-    )]
     pub(crate) fn was_busy_since(&self, due: Duration) -> bool {
         self.waited_until.is_some_and(|until| until >= due)
     }

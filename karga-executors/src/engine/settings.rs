@@ -39,6 +39,25 @@ impl Settings {
         }
         Ok(self)
     }
+
+    /// Whether any of `all` arrivals, counted by `count_until`, is due after
+    /// the warm-up.
+    pub(crate) fn check_arrivals(
+        &self,
+        count_until: impl FnOnce(Duration) -> u64,
+        all: u64,
+    ) -> Result<(), SettingsError> {
+        let warm_up = self.warm_up;
+        match self.before_t0().map(count_until) {
+            Some(before) if before >= all => Err(SettingsError::NothingAfterWarmUp { warm_up }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last moment of the warm-up, if there is one.
+    pub(crate) fn before_t0(&self) -> Option<Duration> {
+        self.warm_up.checked_sub(Duration::from_nanos(1))
+    }
 }
 
 /// Why an executor cannot be built with settings that all executors have.
@@ -58,6 +77,15 @@ pub enum SettingsError {
         warm_up: Duration,
         /// How long the whole load lasts, the warm-up included.
         whole: Duration,
+    },
+    /// Everything would be over before there is something to measure.
+    #[error(
+        "nothing happens after a warm-up of {warm_up:?}: it is the leading part of the load; \
+         make it shorter, or the load longer"
+    )]
+    NothingAfterWarmUp {
+        /// What was given.
+        warm_up: Duration,
     },
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Load, PerPhase, Settings, Until,
+    End, Load, PerPhase, Settings, Until,
     life::{Stops, plan},
     seat::{Seat, Shared},
 };
@@ -203,7 +203,10 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
             };
             let planned = load.planned(Until {
                 time: until,
-                stopped: self.stopped.is_some(),
+                end: match self.stopped {
+                    Some(_) => End::Stop,
+                    None => End::NotYet,
+                },
             });
             let in_flight = self.shared.in_flight.of_result();
             let ledger = &self.shared.ledger;
@@ -250,7 +253,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         let accounts = shared
             .ledger
             .close(&shared.load, until, PerPhase::new(warm_tally, &tally));
-        self.remark(accounts, tally.unrecorded + warm_tally.unrecorded);
+        self.remark(until, accounts, tally.unrecorded + warm_tally.unrecorded);
         let until = until.time.unwrap_or_default();
         let load_time = self.since_t0(until);
         let last_cut = shared.ledger.last_cut(self.cut).unwrap_or_default();
@@ -301,16 +304,27 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
             // Every user is lost, although none was stopped or cut off.
             None if load.remains() => Some(self.shared.clock.now().min(end)),
             None if load.fills_its_time() => Some(end),
-            None => Some((self.shared.warm_up + tally.last_end).min(end)),
+            None => {
+                let done = tally.completed + tally.unrecorded;
+                let all_done = load.arrivals().is_some_and(|all| done >= all);
+                let last = match all_done {
+                    true => self.shared.warm_up + tally.last_end,
+                    false => self.shared.clock.now(),
+                };
+                Some(last.min(end))
+            }
         };
         Until {
             time,
-            stopped: self.stopped.is_some(),
+            end: match self.stopped {
+                Some(_) => End::Stop,
+                None => End::Over,
+            },
         }
     }
 
     /// Says what the figures do not.
-    fn remark(&mut self, accounts: PerPhase<Account>, unrecorded: u64) {
+    fn remark(&mut self, until: Until, accounts: PerPhase<Account>, unrecorded: u64) {
         let interrupted = accounts.warm_up.interrupted + accounts.result.interrupted;
         if self.cut.is_some() && interrupted > 0 {
             self.warnings.push(format!(
@@ -318,6 +332,9 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
                 self.settings.graceful_stop
             ));
         }
+        let cut_early = self.shared.ledger.cut_early();
+        let of_load = self.shared.load.remark(until, interrupted, cut_early);
+        self.warnings.extend(of_load);
         if unrecorded > 0 {
             self.warnings.push(format!(
                 "the aggregate panicked on {unrecorded} samples; they count as interrupted"

@@ -33,7 +33,7 @@ impl<R: Source> Open<R> {
         settings: &Settings,
     ) -> Self {
         Self {
-            first: count_before(&source, settings.warm_up),
+            first: (settings.before_t0()).map_or(0, |t| source.count_until(t)),
             arriving: Arriving::new(source),
             workers,
             max_lag: match overload {
@@ -50,12 +50,6 @@ impl<R: Source> Open<R> {
     fn count_until(&self, time: Option<Duration>) -> u64 {
         time.map_or(0, |time| self.source().count_until(time))
     }
-}
-
-/// How many arrivals are due before `t`.
-fn count_before<R: Source>(source: &R, t: Duration) -> u64 {
-    const TICK: Duration = Duration::from_nanos(1);
-    t.checked_sub(TICK).map_or(0, |t| source.count_until(t))
 }
 
 impl<R: Source> Load for Open<R> {

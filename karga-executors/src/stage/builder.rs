@@ -128,6 +128,7 @@ impl StageExecutorBuilder {
             });
         }
         let settings = self.settings.check(schedule.duration())?;
+        settings.check_arrivals(|t| slice.count_until(t), slice.len())?;
         Ok(StageExecutor {
             slice,
             workers: self.workers,

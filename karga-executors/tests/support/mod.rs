@@ -71,19 +71,23 @@ where
     run_with(&executor, scenario, aggregate, &mut ()).await
 }
 
-pub(crate) async fn run_with<S, A, O>(
-    executor: &StageExecutor,
+pub(crate) async fn run_with<E, S, A, O>(
+    executor: &E,
     scenario: &S,
     aggregate: A,
     observer: &mut O,
 ) -> Result<Run<A>, ExecuteError<S::Error>>
 where
+    E: Executor<S, Error = ExecuteError<S::Error>>,
     S: Scenario,
     A: Aggregate<MetricOf<S>>,
     O: Observer<A>,
 {
     let run = executor.execute(scenario, aggregate, observer).await?;
     assert!(run.account.is_balanced(), "{:?}", run.account);
+    if let Some(warm_up) = &run.warm_up {
+        assert!(warm_up.account.is_balanced(), "{:?}", warm_up.account);
+    }
     Ok(run)
 }
 
