@@ -1,3 +1,5 @@
+mod state;
+
 use std::{
     fmt,
     io::{self, IsTerminal, Write},
@@ -7,13 +9,11 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use karga_core::{Observer, Snapshot, StopReason};
-use karga_stats::HistogramAggregate;
+use karga_core::{LoadModel, Observer, Snapshot, StopReason};
+use karga_stats::{HistogramAggregate, Histograms};
 
-use crate::{
-    figure::{count, duration, rate, short},
-    terminal, wrap,
-};
+use crate::{figure::count, terminal, wrap};
+use state::{State, seconds};
 
 const WIDTH: usize = 80;
 const NAME: usize = 9;
@@ -22,7 +22,9 @@ const BAR_ROOM: usize = WIDTH - NAME - 7;
 
 /// Shows runs while they happen: elapsed time, offered and achieved rate,
 /// iterations in flight, p99 of the response time in the last interval, what
-/// did not succeed so far, and lag.
+/// did not succeed so far, and lag. In closed load, where nothing is offered,
+/// it shows how many of the users are waiting for the target; during a warm-up,
+/// how much of it is left.
 ///
 /// When the schedule is over or the run was stopped, and iterations are still
 /// in flight, it says how many it waits for.
@@ -107,11 +109,9 @@ impl fmt::Debug for Progress {
     }
 }
 
-impl Observer<HistogramAggregate> for Progress {
-    fn on_interval(
-        &mut self,
-        snapshot: &Snapshot<'_, HistogramAggregate>,
-    ) -> ControlFlow<StopReason> {
+impl<A: Histograms> Observer<A> for Progress {
+    fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+        let snapshot = &snapshot.map(Histograms::histograms);
         let planned = std::mem::replace(&mut self.planned, snapshot.account.planned);
         let state = State::of(snapshot, planned);
         match &self.display {
@@ -180,9 +180,13 @@ fn line(snapshot: &Snapshot<'_, HistogramAggregate>, state: &State) -> String {
     let head = format!("{}{time:>10}  ", name(snapshot));
     let rest = match snapshot.stopped {
         Some(stop) => format!(
-            "{stop}: {} of {} arrivals  {}",
+            "{stop}: {} of {} {}  {}",
             count(snapshot.account.completed),
             count(snapshot.account.planned),
+            match snapshot.model {
+                LoadModel::Closed => "iterations",
+                _ => "arrivals",
+            },
             state.errors()
         ),
         None => state.fit(WIDTH.saturating_sub(console::measure_text_width(&head))),
@@ -190,106 +194,10 @@ fn line(snapshot: &Snapshot<'_, HistogramAggregate>, state: &State) -> String {
     wrap::cut(&(head + &rest), WIDTH)
 }
 
-fn seconds(time: Duration) -> String {
-    let decimals = usize::from(time < Duration::from_secs(100));
-    format!("{:.decimals$}", time.as_secs_f64())
-}
-
 fn name(snapshot: &Snapshot<'_, HistogramAggregate>) -> String {
     let name = wrap::cut(snapshot.name, NAME);
     let spaces = NAME.saturating_sub(console::measure_text_width(&name));
     format!("{name}{}", " ".repeat(spaces))
-}
-
-/// The figures of one line, as text.
-struct State {
-    /// No further arrival is due, and some have not ended.
-    waiting: bool,
-    achieved: String,
-    offered: String,
-    in_flight: String,
-    p99: String,
-    errors: String,
-    lag: Option<String>,
-}
-
-impl State {
-    /// Both rates are those of the whole interval, so that they can be compared
-    /// while the load rises or falls: `planned` arrivals were due before it.
-    fn of(snapshot: &Snapshot<'_, HistogramAggregate>, planned: u64) -> Self {
-        let interval = snapshot.interval;
-        let seconds = snapshot.interval_length.as_secs_f64();
-        let per_second = |count: u64| {
-            if seconds > 0.0 {
-                count as f64 / seconds
-            } else {
-                0.0
-            }
-        };
-        let outcomes = snapshot.total.outcomes();
-        let lag = interval.lag().or(snapshot.total.lag());
-        let due = snapshot.account.planned.saturating_sub(planned);
-        let is_over = snapshot.offered_rate == 0.0
-            || snapshot
-                .plan
-                .duration
-                .is_some_and(|end| snapshot.elapsed >= end);
-        Self {
-            // What became due in the interval in which the load ended is still
-            // to be shown.
-            waiting: due == 0 && is_over && snapshot.in_flight > 0,
-            achieved: rate(per_second(interval.outcomes().completed())),
-            offered: rate(per_second(due)),
-            in_flight: short(snapshot.in_flight),
-            p99: match interval.response_time().count() {
-                0 => "-".to_owned(),
-                _ => duration(interval.response_time().quantile(0.99)),
-            },
-            errors: short(outcomes.failed + outcomes.unknown),
-            lag: lag.map(|lag| short(lag.latest)),
-        }
-    }
-
-    fn errors(&self) -> String {
-        let s = if self.errors == "1" { "" } else { "s" };
-        format!("{} error{s}", self.errors)
-    }
-
-    /// The figures in at most so many columns, if that can be: in fewer words
-    /// if it takes that, then without the least of them. A figure that was
-    /// cut in two would be a wrong one.
-    fn fit(&self, room: usize) -> String {
-        let Self {
-            waiting,
-            achieved,
-            offered,
-            in_flight,
-            p99,
-            errors,
-            lag,
-        } = self;
-        let lag = match lag {
-            Some(lag) => format!("  lag {lag}"),
-            None => String::new(),
-        };
-        let rest = format!("p99 {p99}  {}{lag}", self.errors());
-        let short_rest = format!("p99 {p99}  {errors} err{lag}");
-        let (words, fewer, least) = if *waiting {
-            (
-                format!("{achieved}/s  waiting for {in_flight} in flight  {rest}"),
-                format!("waiting for {in_flight} in flight  {short_rest}"),
-                format!("waiting for {in_flight}  {short_rest}"),
-            )
-        } else {
-            (
-                format!("{achieved} of {offered}/s  {in_flight} in flight  {rest}"),
-                format!("{achieved}/{offered}/s  {in_flight} in flight  {short_rest}"),
-                format!("{achieved}/{offered}/s  {short_rest}"),
-            )
-        };
-        let fits = |text: &String| console::measure_text_width(text) <= room;
-        [words, fewer].into_iter().find(fits).unwrap_or(least)
-    }
 }
 
 fn millis(time: Duration) -> u64 {

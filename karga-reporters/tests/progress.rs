@@ -6,7 +6,7 @@ mod common;
 use std::{ops::ControlFlow, time::Duration};
 
 use common::{Screen, Told, aggregate, ms};
-use karga_core::{Account, Observer, Plan, Snapshot, StopReason};
+use karga_core::{Account, LoadModel, Observer, Plan, Snapshot, StopReason};
 use karga_reporters::Progress;
 use karga_stats::HistogramAggregate;
 
@@ -80,6 +80,67 @@ fn a_consumer_shows_its_lag() {
     (long.elapsed, long.in_flight) = (ms(1_800_000), 1_234);
     long.account.planned = 98_765;
     insta::assert_snapshot!(lines(&[usual, long]));
+}
+
+#[test]
+fn a_warm_up_shows_what_is_left_of_it() {
+    let (nothing, some) = (
+        HistogramAggregate::default(),
+        aggregate(998, |_| Told::default()),
+    );
+    let mut warming = Snapshot::new("produce", Duration::ZERO, &nothing, &nothing);
+    warming.plan = Plan::new(Some(10_000), Some(ms(10_000)), 64);
+    warming.warm_up_left = Some(ms(2_500));
+    let mut first = snapshot("produce", &some, &some);
+    first.elapsed = ms(1_000);
+    let mut stopped = Snapshot::new("produce", Duration::ZERO, &nothing, &nothing);
+    (stopped.plan, stopped.warm_up_left) = (warming.plan, warming.warm_up_left);
+    stopped.stopped = Some(&StopReason::CtrlC);
+    insta::assert_snapshot!(lines(&[warming, first, stopped]), @"
+    produce  0.0/10.0 s  warm-up, 2.5 s left
+    produce  1.0/10.0 s  998 of 1,000/s  3 in flight  p99 3.03 ms  0 errors
+    produce  0.0/10.0 s  stopped by Ctrl-C: 0 of 0 arrivals  0 errors
+    ");
+}
+
+#[test]
+fn in_closed_load_there_are_users_and_no_offered_rate() {
+    let some = aggregate(998, failed);
+    let nothing = HistogramAggregate::default();
+    let of = |interval| {
+        let mut snapshot = snapshot("users", interval, &some);
+        (snapshot.model, snapshot.plan.workers) = (LoadModel::Closed, 20);
+        snapshot
+    };
+    let going = of(&some);
+    // A stall: every user waits, and so does the load; it is not over.
+    let mut stalled = of(&nothing);
+    stalled.in_flight = 20;
+    let mut beyond = of(&nothing);
+    (beyond.elapsed, beyond.in_flight) = (ms(10_100), 2);
+    let mut done = of(&nothing);
+    done.stopped = Some(&StopReason::Completed);
+    let mut paced = of(&some);
+    (paced.model, paced.account.planned) = (LoadModel::Paced, 2_000);
+    insta::assert_snapshot!(lines(&[going, stalled, beyond, done, paced]), @"
+    users    4.0/10.0 s  998/s  3 of 20 users busy  p99 3.03 ms  7 errors
+    users    4.0/10.0 s  0/s  20 of 20 users busy  p99 -  7 errors
+    users    10.1/10.0 s  0/s  waiting for 2 in flight  p99 -  7 errors
+    users    4.0/10.0 s  completed: 998 of 1,000 iterations  7 errors
+    users    4.0/10.0 s  998 of 1,000/s  3 of 20 users busy  p99 3.03 ms  7 errors
+    ");
+}
+
+#[test]
+fn any_aggregate_with_histograms_will_do() {
+    let screen = Screen::default();
+    let with_more = (aggregate(998, |_| Told::default()), ());
+    let mut progress = Progress::to_writer(screen.clone());
+    let mut snapshot = Snapshot::new("produce", ms(1_000), &with_more, &with_more);
+    (snapshot.interval_length, snapshot.account.planned) = (ms(1_000), 998);
+    let flow = progress.on_interval(&snapshot);
+    assert_eq!(flow, ControlFlow::Continue(()));
+    assert!(screen.text().contains("998 of 998/s"), "{}", screen.text());
 }
 
 #[test]
