@@ -118,13 +118,7 @@ impl ReplayExecutorBuilder {
             });
         }
         let settings = self.settings.check(source.duration())?;
-        let last = source.due(source.len() - 1, &mut ());
-        if last < settings.warm_up {
-            return Err(ReplayExecutorError::NothingAfterWarmUp {
-                warm_up: settings.warm_up,
-                last,
-            });
-        }
+        settings.check_arrivals(|t| source.count_until(t), source.len())?;
         Ok(ReplayExecutor {
             source,
             workers: self.workers,
@@ -245,17 +239,6 @@ pub enum ReplayExecutorError {
     TooManyWorkers {
         /// What was given.
         workers: u64,
-    },
-    /// Everything would be warm-up.
-    #[error(
-        "no arrival is due after a warm-up of {warm_up:?}, the last one is at {last:?}: \
-         make it shorter"
-    )]
-    NothingAfterWarmUp {
-        /// What was given.
-        warm_up: Duration,
-        /// When the last arrival is due, at the speed that was set.
-        last: Duration,
     },
     /// A setting that all executors have makes no sense.
     #[error(transparent)]
