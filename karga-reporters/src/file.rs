@@ -22,7 +22,8 @@ pub(crate) enum Place {
 pub(crate) fn place(path: &Path) -> io::Result<Place> {
     // Standard output may lead to a file, but replacing that would cut off
     // whatever else is printed there.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
+    let is_device = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+    if is_device || path.starts_with("/proc") {
         return Ok(Place::Device);
     }
     let file = match fs::canonicalize(path) {

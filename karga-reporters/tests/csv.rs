@@ -8,6 +8,7 @@ mod common;
 use std::{
     fs,
     io::{self, Write},
+    ops::ControlFlow,
     path::Path,
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -15,8 +16,8 @@ use std::{
 
 use common::{Screen, Told, ms};
 use karga_core::{
-    Aggregate, Executor, Iteration, Merge, Panicked, Reporter, Sample, action_fn, scenario,
-    schedule::Stage,
+    Aggregate, Executor, Iteration, Merge, Observer, Panicked, Reporter, Sample, Snapshot,
+    StopReason, action_fn, scenario, schedule::Stage,
 };
 use karga_executors::StageExecutor;
 use karga_reporters::{CsvReporter, CsvReporterError, CsvSamples};
@@ -293,12 +294,17 @@ async fn a_path_that_cannot_be_written_to_is_known_at_once() {
 }
 
 fn load(rate: f64, seconds: f64) -> StageExecutor {
+    load_after(Duration::ZERO, rate, seconds)
+}
+
+fn load_after(warm_up: Duration, rate: f64, seconds: f64) -> StageExecutor {
     let duration = Duration::from_secs_f64(seconds);
     let stages = [Stage::new(Duration::ZERO, rate), Stage::new(duration, rate)];
     StageExecutor::builder()
         .stages(stages)
         .workers(64)
         .interval(ms(50))
+        .warm_up(warm_up)
         .build()
         .unwrap()
 }
@@ -320,9 +326,9 @@ async fn under_load_every_index_is_in_the_file_once() {
         .execute(&scenario, aggregate, &mut ())
         .await
         .unwrap();
-    let (histograms, mut samples) = run.aggregate;
-    assert_eq!(samples.finish().await, [""; 0]);
-    csv.report("any report").await.unwrap();
+    csv.report(&run).await.unwrap();
+    assert_eq!(run.warnings, [""; 0]);
+    let (histograms, samples) = run.aggregate;
 
     assert!(run.account.is_balanced());
     assert_eq!(run.account.completed, 20_000);
@@ -335,6 +341,86 @@ async fn under_load_every_index_is_in_the_file_once() {
     assert_eq!(
         (counts.recorded, counts.written, counts.lost()),
         (20_000, 20_000, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_samples_of_a_warm_up_are_not_in_the_file() {
+    let screen = Screen::default();
+    let csv = CsvReporter::to_writer(screen.clone()).unwrap();
+    let scenario = scenario("warm", action_fn(|_| async {}));
+    // One that cannot be copied has its samples recorded twice.
+    let aggregate = (HistogramAggregate::default(), csv.samples(), NoCopy);
+    let run = load_after(ms(400), 5_000.0, 1.0)
+        .execute(&scenario, aggregate, &mut ())
+        .await
+        .unwrap();
+    let warm = run.warm_up.unwrap();
+    assert_eq!(
+        (warm.account.completed, run.account.completed),
+        (2_000, 3_000)
+    );
+    assert_eq!(warm.aggregate.1.recorded(), 2_000);
+    assert_eq!(indices(&screen.text()), Vec::from_iter(2_000..5_000));
+}
+
+struct NoCopy;
+
+impl Merge for NoCopy {
+    fn fork(&self) -> Self {
+        Self
+    }
+    fn merge(&mut self, _: Self) {}
+}
+
+impl<M> Aggregate<M> for NoCopy {
+    fn record(&mut self, _: &Sample<M>) {}
+}
+
+/// Opens the gate when the load is over.
+struct Opens(Gate);
+
+impl<A> Observer<A> for Opens {
+    fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+        if snapshot.stopped.is_some() {
+            self.0.open();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[tokio::test]
+async fn what_was_lost_stands_among_the_warnings_of_the_run() {
+    let gate = Gate::default();
+    gate.open();
+    let csv = CsvReporter::builder()
+        .buffer(4 << 10)
+        .to_writer(gate.clone())
+        .unwrap();
+    gate.close();
+    let scenario = scenario("much", action_fn(|_| async {}));
+    let aggregate = (HistogramAggregate::default(), csv.samples());
+    // Nothing is written while it goes on, and the load does not notice.
+    let run = load(5_000.0, 0.4)
+        .execute(&scenario, aggregate, &mut Opens(gate.clone()))
+        .await
+        .unwrap();
+    assert_eq!(run.account.completed, 2_000);
+    let counts = csv.counts();
+    assert_eq!(
+        (counts.recorded, counts.written + counts.lost()),
+        (2_000, 2_000)
+    );
+    assert!(counts.lost_to_full_buffer > 1_900, "{counts:?}");
+    assert_eq!(indices(&gate.screen.text()).len() as u64, counts.written);
+    let lost = karga_stats::text::count(counts.lost());
+    let told = format!("CSV: {lost} of 2,000 samples were not written: the buffer of 4.10 kB");
+    assert!(
+        run.warnings
+            .iter()
+            .any(|warning| warning.starts_with(&told)),
+        "{:?}",
+        run.warnings
     );
 }
 
@@ -385,7 +471,8 @@ fn no_thread_outlives_a_dropped_run_and_what_was_recorded_is_written() {
     drop(runtime);
     drop(csv);
     assert_eq!(Arc::strong_count(&alive), 1, "the thread has ended");
+    // Each worker may have been cut off in an iteration.
     let written = indices(&screen.text());
-    assert!(written.len() >= 100, "{} rows", written.len());
-    assert_eq!(written, Vec::from_iter(0..written.len() as u64));
+    assert!(written.len() >= 100 - 64, "{} rows", written.len());
+    assert!(written.windows(2).all(|pair| pair[0] < pair[1]));
 }
