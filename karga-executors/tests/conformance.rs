@@ -13,8 +13,9 @@ use karga_core::{
     testing::{self, Clock},
 };
 use karga_executors::{
-    OverloadPolicy, Recording, ReplayExecutor, ReplayExecutorBuilder, StageExecutor,
-    StageExecutorBuilder,
+    IterationsExecutor, IterationsExecutorBuilder, OverloadPolicy, Recording, ReplayExecutor,
+    ReplayExecutorBuilder, StageExecutor, StageExecutorBuilder, ThinkTime, UserStage,
+    UsersExecutor, UsersExecutorBuilder,
 };
 
 struct TokioClock;
@@ -115,4 +116,67 @@ async fn recorded_arrivals() {
 #[tokio::test(start_paused = true)]
 async fn one_worker() {
     conforms(flat().workers(1)).await;
+}
+
+/// Two seconds of five users.
+fn users() -> UsersExecutorBuilder {
+    UsersExecutor::builder()
+        .users(5)
+        .duration(ms(2000))
+        .interval(ms(255))
+}
+
+async fn users_conform(builder: UsersExecutorBuilder) {
+    testing::executor(TokioClock, move || builder.clone().build())
+        .service_time(ms(5))
+        .run()
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_without_a_pause() {
+    users_conform(users()).await;
+    users_conform(users().warm_up(ms(500))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_who_think() {
+    users_conform(users().think_time(ThinkTime::uniform(ms(5), ms(20)))).await;
+    let think_time = ThinkTime::exponential(ms(10));
+    users_conform(users().think_time(think_time).spawn_rate(5.0)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_with_due_times_of_their_own() {
+    users_conform(users().pacing(ms(20))).await;
+    users_conform(users().pacing(ms(25)).spread(ms(25)).warm_up(ms(500))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_who_come_and_go() {
+    let stages = [
+        UserStage::new(ms(500), 8),
+        UserStage::new(ms(1000), 8),
+        UserStage::new(ms(500), 0),
+    ];
+    let builder = || UsersExecutor::builder().stages(stages).interval(ms(255));
+    users_conform(builder()).await;
+    users_conform(builder().pacing(ms(20))).await;
+    users_conform(builder().warm_up(ms(300))).await;
+}
+
+async fn iterations_conform(builder: IterationsExecutorBuilder) {
+    let builder = builder.interval(ms(51));
+    testing::executor(TokioClock, move || builder.clone().build())
+        .service_time(ms(10))
+        .run()
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations() {
+    iterations_conform(IterationsExecutor::shared(200, 5)).await;
+    iterations_conform(IterationsExecutor::per_user(40, 5)).await;
+    iterations_conform(IterationsExecutor::shared(200, 5).warm_up(ms(100))).await;
+    iterations_conform(IterationsExecutor::per_user(40, 5).warm_up(ms(105))).await;
 }
