@@ -265,13 +265,35 @@ impl StageExecutor {
     ///
     /// ```
     /// use std::time::Duration;
+    /// # use karga_core::action_fn;
+    /// use karga_core::{Executor, Observer, scenario};
     /// use karga_executors::StageExecutor;
+    /// use karga_stats::{HistogramAggregate, Thresholds};
     ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let action = action_fn(|i: karga_core::Iteration| async move {
+    /// #     let slow = i.due >= Duration::from_secs(90);
+    /// #     tokio::time::sleep(Duration::from_millis(if slow { 300 } else { 20 })).await;
+    /// # });
     /// // 100/s, 150/s, ... 1000/s, each for 30 s.
     /// let executor =
     ///     StageExecutor::breakpoint(100.0, 50.0, Duration::from_secs(30), 1000.0).build()?;
     /// assert_eq!(executor.schedule().duration(), 19 * Duration::from_secs(30));
-    /// # Ok::<(), karga_executors::StageExecutorError>(())
+    ///
+    /// let mut thresholds = Thresholds::parse(["p99(response_time) < 250ms"])?
+    ///     .window(Duration::from_secs(5))
+    ///     .abort();
+    /// let shop = scenario("shop", action);
+    /// let run = executor
+    ///     .execute(&shop, HistogramAggregate::default(), &mut thresholds)
+    ///     .await?;
+    /// // A load test does this by itself.
+    /// let judgement = &thresholds.judge(&run)[0];
+    /// println!("it held up to {:?} per second", judgement.last_good_rate);
+    /// # assert!(judgement.stopped_at.is_some());
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn breakpoint(
         start_rate: f64,
