@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{self, Write},
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -16,8 +17,8 @@ use std::{
 
 use common::{Screen, Told, ms};
 use karga_core::{
-    Aggregate, Executor, Iteration, Merge, Observer, Panicked, Reporter, Sample, Snapshot,
-    StopReason, action_fn, scenario, schedule::Stage,
+    Aggregate, Executor, Iteration, Merge, Metric, Observer, Outcome, Panicked, Reporter, Sample,
+    Snapshot, StopReason, action_fn, scenario, schedule::Stage,
 };
 use karga_executors::StageExecutor;
 use karga_reporters::{CsvReporter, CsvReporterError, CsvSamples};
@@ -206,6 +207,33 @@ async fn a_buffer_that_is_free_again_takes_samples_again() {
     assert_eq!(second.finish().await, [""; 0]);
     assert_eq!(csv.counts().lost(), lost);
     assert_eq!(indices(&gate.screen.text()).last(), Some(&1_009));
+}
+
+/// Panics when it is asked for its lag, which is asked for last.
+struct Faulty;
+
+impl Metric for Faulty {
+    fn outcome(&self) -> Outcome {
+        Outcome::Success
+    }
+    fn lag(&self) -> Option<u64> {
+        panic!("no lag")
+    }
+}
+
+#[tokio::test]
+async fn a_metric_that_panics_leaves_no_half_row() {
+    let screen = Screen::default();
+    let csv = CsvReporter::to_writer(screen.clone()).unwrap();
+    let mut samples = csv.samples();
+    record(&mut samples, 0..1);
+    let faulty = Sample::new(Iteration::new(1, 0, ms(1)), ms(1), ms(2), Faulty);
+    let panicked = catch_unwind(AssertUnwindSafe(|| samples.record(&faulty)));
+    assert!(panicked.is_err());
+    record(&mut samples, 2..3);
+    assert_eq!(samples.finish().await, [""; 0]);
+    assert_eq!(samples.recorded(), 2);
+    assert_eq!(indices(&screen.text()), [0, 2]);
 }
 
 /// Panics when it is to write a sample.

@@ -38,17 +38,28 @@ pub(super) enum Message {
 /// What both ends know.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// The bytes that are on their way, the block being written included.
+    /// The memory of rows that are on their way, the block being written
+    /// included.
     pub(super) on_the_way: AtomicUsize,
     pub(super) failure: Failure,
     /// Empty blocks to be filled again.
     spare: Mutex<Vec<Vec<u8>>>,
+    /// How large they are.
+    block: usize,
 }
 
 impl Shared {
+    fn new(block: usize) -> Self {
+        Self {
+            block,
+            ..Self::default()
+        }
+    }
+
     /// Takes a block back, unless that would take waiting.
     pub(super) fn give_back(&self, mut block: Vec<u8>) {
-        if block.capacity() > 2 * BLOCK {
+        // Not those that were cut to their size, or that a long row has grown.
+        if !(self.block..=2 * self.block).contains(&block.capacity()) {
             return;
         }
         block.clear();
@@ -71,7 +82,6 @@ pub(super) struct Pipe {
     ledgers: Mutex<Vec<Arc<Ledger>>>,
     /// How many bytes may be on their way.
     buffer: usize,
-    block: usize,
     target: String,
 }
 
@@ -83,7 +93,8 @@ impl Pipe {
         buffer: usize,
     ) -> io::Result<Self> {
         let (sender, receiver) = channel();
-        let shared = Arc::<Shared>::default();
+        let block = BLOCK.min(buffer / BLOCKS).max(row::USUAL);
+        let shared = Arc::new(Shared::new(block));
         let writer = Writer::new(sink, begins_at, Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("karga-csv".into())
@@ -94,7 +105,6 @@ impl Pipe {
             shared,
             ledgers: Mutex::default(),
             buffer,
-            block: BLOCK.min(buffer / BLOCKS),
             target,
         })
     }
@@ -112,8 +122,8 @@ impl Pipe {
     }
 
     /// A block with so many bytes in it is to be handed over.
-    pub(super) const fn full_at(&self) -> usize {
-        self.block.saturating_sub(row::USUAL)
+    pub(super) fn full_at(&self) -> usize {
+        self.shared.block - row::USUAL
     }
 
     pub(super) fn ledger(&self) -> Arc<Ledger> {
@@ -133,21 +143,13 @@ impl Pipe {
     pub(super) fn block(&self) -> Vec<u8> {
         let spare = self.shared.spare.try_lock().ok();
         let spare = spare.and_then(|mut spare| spare.pop());
-        spare.unwrap_or_else(|| Vec::with_capacity(self.block.max(row::USUAL)))
+        spare.unwrap_or_else(|| Vec::with_capacity(self.shared.block))
     }
 
     /// Hands rows over, or counts them as lost.
     pub(super) fn send(&self, bytes: Vec<u8>, rows: u64, ledger: &Arc<Ledger>) {
         ledger.recorded.fetch_add(rows, Relaxed);
-        let len = bytes.len();
-        let before = self.shared.on_the_way.fetch_add(len, Relaxed);
-        if before.saturating_add(len) > self.buffer {
-            self.shared.on_the_way.fetch_sub(len, Relaxed);
-            ledger.lost_to_full_buffer.fetch_add(rows, Relaxed);
-            self.shared.give_back(bytes);
-            return;
-        }
-        // A block that is mostly empty would take more memory than it counts.
+        // A block that is mostly empty would keep memory from others.
         let bytes = if bytes.len() < bytes.capacity() / 2 {
             let exact = bytes.as_slice().to_vec();
             self.shared.give_back(bytes);
@@ -155,6 +157,14 @@ impl Pipe {
         } else {
             bytes
         };
+        let size = bytes.capacity();
+        let before = self.shared.on_the_way.fetch_add(size, Relaxed);
+        if before.saturating_add(size) > self.buffer {
+            self.shared.on_the_way.fetch_sub(size, Relaxed);
+            ledger.lost_to_full_buffer.fetch_add(rows, Relaxed);
+            self.shared.give_back(bytes);
+            return;
+        }
         let message = Message::Rows {
             bytes,
             rows,
@@ -165,7 +175,7 @@ impl Pipe {
             None => true,
         };
         if gone {
-            self.shared.on_the_way.fetch_sub(len, Relaxed);
+            self.shared.on_the_way.fetch_sub(size, Relaxed);
             ledger.lost_to_error.fetch_add(rows, Relaxed);
         }
     }

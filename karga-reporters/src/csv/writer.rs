@@ -38,7 +38,7 @@ impl Writer {
         let mut block = Block {
             shared: Arc::clone(&self.shared),
             ledger: Arc::clone(ledger),
-            len: bytes.len(),
+            size: bytes.capacity(),
             lost: rows,
         };
         if self.shared.failure.get().is_some() {
@@ -121,14 +121,14 @@ impl Writer {
 struct Block {
     shared: Arc<Shared>,
     ledger: Arc<Ledger>,
-    len: usize,
+    size: usize,
     lost: u64,
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         self.ledger.lost_to_error.fetch_add(self.lost, Relaxed);
-        self.shared.on_the_way.fetch_sub(self.len, Relaxed);
+        self.shared.on_the_way.fetch_sub(self.size, Relaxed);
     }
 }
 
