@@ -10,6 +10,9 @@
 //! - A [`Summary`] is the report that is derived from a finished
 //!   [`Run`](karga_core::Run): a row of figures for each scenario, with a
 //!   stated unit and method, also as JSON (version [`SCHEMA`]).
+//! - [`Thresholds`] are conditions such as `p99(response_time) < 250ms`,
+//!   watched over a sliding window while a run goes on and judged at its end.
+//! - [`Capacity`] searches the highest rate at which thresholds hold.
 //! - A [`Verdict`] says whether those figures are about the target at all, or
 //!   about a generator that could not keep up.
 //!

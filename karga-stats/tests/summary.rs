@@ -351,7 +351,9 @@ fn judged_by(thresholds: &[&str]) -> (u64, bool) {
     let mut judged = run();
     judged.account = Account::new(100, 100, 0, 0);
     judged.stop = StopReason::Completed;
-    judged.judgements = Thresholds::parse(thresholds).unwrap().judge_run(&judged);
+    judged.judgements = Thresholds::parse(thresholds)
+        .expect("invariant: the tests give conditions")
+        .judge_run(&judged);
     let summary = Summary::derive(&judged);
     assert!(summary.has_failures());
     assert_eq!(summary.passed(), summary.is_sound());
