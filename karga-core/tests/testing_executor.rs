@@ -170,6 +170,72 @@ async fn each_broken_promise_is_caught_for_what_it_is() {
     assert_eq!(untested, [Rule::ClosedDue, Rule::WarmUp]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_short_plan_is_enough() {
+    let mut executor = Reference::new(Fault::None);
+    executor.arrivals = 20;
+    executor.interval = ms(30);
+    let kit = testing::executor(TokioClock, move || executor);
+    kit.due(|n| (n < 20).then(|| due(n))).run().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_checked_is_told() {
+    let mut executor = Reference::new(Fault::None);
+    executor.arrivals = 19;
+    let broken = testing::executor(TokioClock, move || executor)
+        .check()
+        .await;
+    assert_eq!(
+        broken.map_err(|broken| broken.rules()),
+        Err(vec![Rule::Load])
+    );
+
+    executor.arrivals = 25;
+    let broken = testing::executor(TokioClock, move || executor)
+        .check()
+        .await;
+    let broken = broken.map_err(|broken| broken.rules());
+    assert_eq!(broken, Err(vec![Rule::Memory, Rule::StopAtInterval]));
+
+    let kit = testing::executor(TokioClock, move || executor);
+    let because = "the plan is over before there is an interval";
+    let kit = kit.skip(Rule::Memory, because);
+    kit.skip(Rule::StopAtInterval, because).run().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_without_an_end_comes_to_the_limit() {
+    let mut executor = Reference::new(Fault::None);
+    executor.arrivals = u64::MAX / 1000;
+    executor.interval = Duration::from_secs(60);
+    let broken = testing::executor(TokioClock, move || executor)
+        .check()
+        .await;
+    assert_eq!(
+        broken.map_err(|broken| broken.rules()),
+        Err(vec![Rule::Ends])
+    );
+}
+
+#[tokio::test]
+#[should_panic(expected = "the conformance kit needs a paused clock: on tokio")]
+async fn a_clock_that_goes_on_is_refused() {
+    kit(Reference::new(Fault::None)).run().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_names_the_executor_and_the_promise() {
+    let executor = Reference::new(Fault::TeardownTwice);
+    let broken = kit(executor).check().await.unwrap_err().to_string();
+    let promise = "reference::Reference` breaks 1 promise of the contract of executors\n\n \
+        1. Teardown: \"`teardown` is called once, after the last iteration.\" (`Scenario`)\n    \
+        when      nothing goes wrong\n    \
+        expected  one `teardown`, after the last call is done\n    \
+        saw       2 calls";
+    assert!(broken.ends_with(promise), "{broken}");
+}
+
 /// Each is caught by its rule, and by no other.
 async fn assert_caught(broken: &[(Reference, Rule)]) {
     let mut wrong = Vec::new();

@@ -93,7 +93,7 @@
 //! `run` panics with a list of the broken promises, and `check` gives it:
 //!
 //! ```text
-//! the executor breaks 1 promise of its contract
+//! `my_load::BurstExecutor` breaks 1 promise of the contract of executors
 //!
 //!  1. StopBetween: "Ready when the run is to stop between two intervals, as by a break." (`Observer::poll_stop`)
 //!     when      `poll_stop` is ready in the middle of the run

@@ -86,6 +86,7 @@ impl<R: Rule> fmt::Display for Violation<R> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violations<R> {
     of: &'static str,
+    these: &'static str,
     found: Vec<Violation<R>>,
 }
 
@@ -103,9 +104,12 @@ impl<R: Rule> Violations<R> {
 
 impl<R: Rule> fmt::Display for Violations<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, of) = (self.found.len(), self.of);
+        let (count, of, these) = (self.found.len(), self.of, self.these);
         let promises = if count == 1 { "promise" } else { "promises" };
-        write!(f, "the {of} breaks {count} {promises} of its contract")?;
+        write!(
+            f,
+            "`{of}` breaks {count} {promises} of the contract of {these}"
+        )?;
         for (number, violation) in (1..).zip(&self.found) {
             write!(f, "\n\n {number}. {violation}")?;
         }
@@ -125,14 +129,17 @@ impl<R: Rule> Error for Violations<R> {}
 #[derive(Debug)]
 pub(super) struct Findings<R> {
     of: &'static str,
+    these: &'static str,
     skipped: Vec<R>,
     found: Vec<Violation<R>>,
 }
 
 impl<R: Rule> Findings<R> {
-    pub(super) fn new(of: &'static str, skipped: Vec<R>) -> Self {
+    /// For the checks of a `T`, which is one of these.
+    pub(super) fn new<T>(these: &'static str, skipped: Vec<R>) -> Self {
         Self {
-            of,
+            of: std::any::type_name::<T>(),
+            these,
             skipped,
             found: Vec::new(),
         }
@@ -172,6 +179,7 @@ impl<R: Rule> Findings<R> {
         } else {
             Err(Violations {
                 of: self.of,
+                these: self.these,
                 found: self.found,
             })
         }

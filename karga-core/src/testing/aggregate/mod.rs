@@ -189,7 +189,7 @@ where
 
     /// Runs every check and gives what is broken.
     pub fn check(self) -> Result<(), Violations<AggregateRule>> {
-        let mut findings = Findings::new("aggregate", self.skipped.clone());
+        let mut findings = Findings::new::<A>("aggregates", self.skipped.clone());
         self.check_all(&mut findings);
         findings.finish()
     }

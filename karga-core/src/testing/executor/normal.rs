@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use super::{
     End, Executor, ExecutorKit, ExecutorRule as Rule, Facts, Findings, Probe, Seen,
     log::{Moment, Span},
+    probe::MOST_CALLS,
     samples,
     script::{Calls, MARK},
     snapshots, some,
@@ -26,7 +27,8 @@ where
         let when = seen.script.when;
         let limit = self.rules.limit;
         if !matches!(seen.end, End::Run(_)) {
-            let expected = format!("a run, within {limit:?} of the paused clock");
+            let expected =
+                format!("a run, within {limit:?} of the paused clock and {MOST_CALLS} calls");
             findings.add(Rule::Ends, when, expected, seen.end.name());
             return None;
         }

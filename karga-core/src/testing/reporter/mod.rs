@@ -160,7 +160,7 @@ where
 
     /// Runs every check and gives what is broken.
     pub async fn check(self) -> Result<(), Violations<Rule>> {
-        let mut findings = Findings::new("reporter", self.skipped.clone());
+        let mut findings = Findings::new::<P::Reporter>("reporters", self.skipped.clone());
         self.check_all(&mut findings).await;
         findings.finish()
     }
