@@ -62,7 +62,7 @@ use sink::{Sink, Stream};
 /// The [buffer](CsvReporterBuilder::buffer) of 16 MiB, which is used only while
 /// the disk is slower than the load, 64 KiB for each thread, and at most 1 MiB
 /// of empty blocks for later. A sample takes some 100 to 150 bytes. Recording one
-/// takes some 0.12 µs; see `benches/csv.rs`.
+/// takes 0.11 to 0.16 µs; see `benches/csv.rs`.
 ///
 /// # End
 ///
