@@ -6,16 +6,21 @@
     reason = "helpers of tests, which may fail by a panic"
 )]
 
+#[path = "testing_executor/fault.rs"]
+mod fault;
 #[path = "testing_executor/reference.rs"]
 mod reference;
+#[path = "testing_executor/worker.rs"]
+mod worker;
 
 use std::time::{Duration, Instant};
 
+use fault::Fault;
 use karga_core::{
     BoxFuture,
     testing::{self, Clock, ExecutorKit, ExecutorRule as Rule},
 };
-use reference::{Drive, Fault, Reference, due, ms};
+use reference::{Drive, Reference, due, ms};
 
 struct TokioClock;
 
