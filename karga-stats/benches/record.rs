@@ -40,16 +40,25 @@ fn main() {
     let plain = samples(|_| ());
     let labelled = samples(Labelled);
     let failed = samples(|_| Err::<(), _>("timeout"));
+    // A closed loop over an action that does nothing.
+    let idle: Vec<_> = (0..SAMPLES as u64)
+        .map(|n| {
+            let start = Duration::from_nanos(100 * n);
+            let end = start + Duration::from_nanos(30 + n % 16);
+            Sample::new(Iteration::new(n, 0, start), start, end, ())
+        })
+        .collect();
 
     let mut bare = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3)
         .expect("invariant: the bounds are valid");
-    let mut best = [f64::INFINITY; 4];
+    let mut best = [f64::INFINITY; 5];
     for _ in 0..ROUNDS {
         let round = [
             per_sample(&plain, |sample| {
                 bare.saturating_record(sample.response_time().as_nanos() as u64);
             }),
             aggregated(&plain),
+            aggregated(&idle),
             aggregated(&labelled),
             aggregated(&failed),
         ];
@@ -62,8 +71,9 @@ fn main() {
     println!("one sample, best of {ROUNDS} rounds of {SAMPLES}:");
     println!("  one bare hdrhistogram record     {:6.1} ns", best[0]);
     println!("  an unlabelled success, in whole  {:6.1} ns", best[1]);
-    println!("  one of five labels in turn       {:6.1} ns", best[2]);
-    println!("  a failure with a class           {:6.1} ns", best[3]);
+    println!("  the same, of an idle closed loop {:6.1} ns", best[2]);
+    println!("  one of five labels in turn       {:6.1} ns", best[3]);
+    println!("  a failure with a class           {:6.1} ns", best[4]);
 
     println!("one snapshot of a second with {} samples:", SAMPLES / 10);
     for (name, samples) in [("unlabelled", None), ("five labels", Some(&labelled))] {

@@ -2,14 +2,24 @@
 
 use crate::Histogram;
 
-/// Counts by bucket. Each occupied bucket is one variable-length integer, twice
-/// the distance from the one before, plus one if it counted more than once; then
-/// another integer, the count less two, follows. A usual second takes one to
-/// three bytes for each bucket.
+/// Counts by bucket, each occupied one as a variable-length integer whose
+/// lowest bits say what it is:
+///
+/// ```text
+///     gap 0   the distance from the one before; it counted once
+///    gap 01   the same; another integer, the count less two, follows
+///  count 11   the count less two; it follows the one before at once
+/// ```
+///
+/// So few values far apart and many close together both take a byte or two for
+/// each bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sparse {
     bytes: Box<[u8]>,
 }
+
+/// Counts from here on do not fit beside the bits that say what they are.
+const NEAR: u64 = 1 << 61;
 
 impl Sparse {
     pub(crate) fn of(histogram: &Histogram) -> Self {
@@ -22,11 +32,13 @@ impl Sparse {
         let mut next = 0;
         for (bucket, count) in pairs {
             let gap = (bucket - next) as u64;
-            if count == 1 {
-                put(&mut bytes, gap << 1);
-            } else {
-                put(&mut bytes, gap << 1 | 1);
-                put(&mut bytes, count - 2);
+            match count {
+                1 => put(&mut bytes, gap << 1),
+                2..NEAR if gap == 0 => put(&mut bytes, (count - 2) << 2 | 0b11),
+                _ => {
+                    put(&mut bytes, gap << 2 | 0b01);
+                    put(&mut bytes, count - 2);
+                }
             }
             next = bucket + 1;
         }
@@ -41,12 +53,12 @@ impl Sparse {
         let mut next = 0;
         std::iter::from_fn(move || {
             let head = take(&mut rest)?;
-            let count = if head & 1 == 0 {
-                1
-            } else {
-                take(&mut rest)? + 2
+            let (gap, count) = match head & 0b11 {
+                0b01 => (head >> 2, take(&mut rest)? + 2),
+                0b11 => (0, (head >> 2) + 2),
+                _ => (head >> 1, 1),
             };
-            let bucket = next + (head >> 1) as usize;
+            let bucket = next + gap as usize;
             next = bucket + 1;
             Some((bucket, count))
         })
@@ -111,18 +123,31 @@ mod tests {
 
     #[test]
     fn what_was_encoded_is_decoded() {
+        // With the bytes that each takes.
         let pairs = [
-            (0, 1),
-            (1, 2),
-            (200, 129),
-            (201, 130),
-            (20_000, u64::MAX),
-            (LAST, 1),
+            ((0, 1), 1),
+            ((1, 33), 1),
+            ((2, 34), 2),
+            ((66, 1), 1),
+            ((98, 2), 2),
+            ((200, 129), 3),
+            ((201, NEAR), 10),
+            ((202, u64::MAX), 11),
+            ((20_000, u64::MAX), 13),
+            ((LAST, 1), 3),
         ];
-        let sparse = Sparse::encode(pairs.into_iter());
-        assert!(sparse.pairs().eq(pairs));
-        let bytes = [1, 1 + 1, 2 + 1, 1 + 2, 3 + 10, 3];
-        assert_eq!(sparse.bytes.len(), bytes.iter().sum::<usize>());
+        for end in 0..=pairs.len() {
+            let counts = pairs[..end].iter().map(|&(pair, _)| pair);
+            let sparse = Sparse::encode(counts.clone());
+            assert!(sparse.pairs().eq(counts));
+            let bytes = pairs[..end].iter().map(|(_, bytes)| bytes);
+            assert_eq!(
+                sparse.bytes.len(),
+                bytes.sum::<usize>(),
+                "{:?}",
+                &pairs[..end]
+            );
+        }
     }
 
     #[test]
