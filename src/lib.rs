@@ -97,6 +97,8 @@ pub mod prelude {
     pub use karga_kafka::{FetchScenario, KafkaUrl, ProduceScenario};
     #[cfg(feature = "testbed")]
     pub use karga_kafka_testbed::EmbeddedBroker;
+    #[cfg(feature = "hdr-log")]
+    pub use karga_reporters::HdrLogReporter;
     #[cfg(feature = "progress")]
     pub use karga_reporters::Progress;
     pub use karga_reporters::{CsvReporter, Derived, Fanout, JsonReporter, StdoutReporter};

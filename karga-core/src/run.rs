@@ -103,7 +103,7 @@ pub struct Judgement {
     /// When it stopped the run, since t0, if it did.
     pub stopped_at: Option<Duration>,
     /// The offered rate, per second, up to which it held while the run went on,
-    /// if it was watched.
+    /// if it was watched: the least in the newest window in which it held.
     pub last_good_rate: Option<f64>,
     /// Whether it says how many iterations may fail: then failures within it
     /// do not speak against the run.

@@ -29,6 +29,8 @@ const LEAST_SAMPLES: u64 = 10;
 pub(super) struct Watch {
     elapsed: Duration,
     account: Account,
+    /// The offered rate at the last interval's end.
+    offered_rate: Option<f64>,
     /// One for each threshold.
     watched: Vec<Watched>,
     has_stopped: bool,
@@ -98,13 +100,20 @@ impl Thresholds {
         let length = snapshot.elapsed - self.watch.elapsed;
         let account = since(snapshot.account, self.watch.account);
         let interval = snapshot.interval.histograms();
+        let offered_rate = Some(snapshot.offered_rate).filter(|rate| *rate > 0.0);
+        let least_rate = match (self.watch.offered_rate, offered_rate) {
+            (Some(before), Some(now)) => Some(now.min(before)),
+            (before, now) => before.or(now),
+        };
         for (threshold, watched) in self.thresholds.iter().zip(&mut self.watch.watched) {
             let mut part = newest(threshold, interval, &account, length);
+            part.offered_rate = least_rate;
             part.under_way = under_way(&self.watch.account);
             watched.window.push(part, self.window);
         }
         self.watch.elapsed = snapshot.elapsed;
         self.watch.account = snapshot.account;
+        self.watch.offered_rate = offered_rate;
     }
 
     fn look<A: Histograms>(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
@@ -120,7 +129,8 @@ impl Thresholds {
             };
             match view.finding() {
                 Finding::Holds => {
-                    let rate = Some(snapshot.offered_rate).filter(|rate| *rate > 0.0);
+                    // What has only just been raised has not been borne yet.
+                    let rate = watched.window.offered_rate();
                     watched.last_good_rate = rate.or(watched.last_good_rate);
                 }
                 Finding::Missed(why) if !is_spared && (self.abort || threshold.abort) => {

@@ -21,6 +21,8 @@ pub(super) struct Part {
     /// What the figure counts.
     pub(super) counted: u64,
     pub(super) lag: Option<Lag>,
+    /// The least offered rate of its beginning and its end, if there is one.
+    pub(super) offered_rate: Option<f64>,
     exact: Exact,
     buckets: Sparse,
 }
@@ -47,6 +49,7 @@ impl Part {
         self.completed += other.completed;
         self.counted = self.counted.saturating_add(other.counted);
         self.lag = later(self.lag, other.lag);
+        self.offered_rate = least(self.offered_rate, other.offered_rate);
         self.exact.add(other.exact);
         self.buckets.merge(other.buckets);
     }
@@ -59,6 +62,13 @@ fn later(lag: Option<Lag>, other: Option<Lag>) -> Option<Lag> {
             Some(lag)
         }
         (lag, other) => lag.or(other),
+    }
+}
+
+fn least(rate: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (rate, other) {
+        (Some(rate), Some(other)) => Some(rate.min(other)),
+        (rate, other) => rate.or(other),
     }
 }
 
@@ -145,6 +155,12 @@ impl Window {
     pub(super) fn lag(&self) -> Option<Lag> {
         let lags = self.parts.iter().map(|part| part.lag);
         lags.fold(None, later)
+    }
+
+    /// The rate that was offered, at least, all the time.
+    pub(super) fn offered_rate(&self) -> Option<f64> {
+        let rates = self.parts.iter().map(|part| part.offered_rate);
+        rates.fold(None, least)
     }
 
     pub(super) const fn times(&self) -> &Histogram {
