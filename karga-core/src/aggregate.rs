@@ -14,6 +14,9 @@ use crate::{BoxFuture, Panicked, Sample};
 /// - `merge` is associative and commutative: the executor merges shards in any
 ///   order. Merging a fork that nothing was recorded into changes nothing.
 ///
+/// The kit `testing::aggregate` (feature `testing`) checks an aggregate against
+/// this.
+///
 /// # Example
 ///
 /// ```

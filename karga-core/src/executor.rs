@@ -16,6 +16,10 @@ use crate::{Aggregate, MetricOf, Observer, Run, Scenario};
 /// - Zero workers, an invalid rate or an empty plan are refused with an error
 ///   before the first arrival, never run as an empty success.
 ///
+/// The kit `testing::executor` (feature `testing`) checks an executor against
+/// this, and against what [`Scenario`], [`Observer`] and
+/// [`Merge`](crate::Merge) promise of one.
+///
 /// `Result<E, X>` of an executor is an executor too: it refuses to run with
 /// the error of the builder. So a builder whose `build` can fail may be handed
 /// over as it is.

@@ -51,6 +51,9 @@ pub trait Report<A>: Sized {
 /// - A reporter knows no protocol; it reads what the report says.
 /// - `report` may be called again, with the same or another report.
 ///
+/// The kit `testing::reporter` (feature `testing`) checks a reporter against
+/// this.
+///
 /// # Example
 ///
 /// ```

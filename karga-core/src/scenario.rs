@@ -11,8 +11,8 @@ pub type MetricOf<S> = <<S as Scenario>::Action as Action>::Metric;
 ///
 /// An executor calls, in this order: [`setup`](Scenario::setup) once,
 /// [`connect`](Scenario::connect) once for each user, then the actions, then
-/// [`teardown`](Scenario::teardown) once, also after a run that was stopped or
-/// whose users could not connect. No load is offered before every user is
+/// [`teardown`](Scenario::teardown) once, also after a run that was stopped, or
+/// whose `setup` or `connect` failed. No load is offered before every user is
 /// connected, and connecting is not part of any measured time.
 ///
 /// An `Err` of `setup` or `connect` ends the run before the first arrival. An
