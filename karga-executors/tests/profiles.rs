@@ -10,9 +10,10 @@ mod support;
 
 use std::{f64::consts::TAU, time::Duration};
 
-use karga_core::{Schedule, Stage};
+use karga_core::{Executor, Observer, Schedule, Stage};
 use karga_executors::{StageExecutor, StageExecutorBuilder};
-use support::{Times, figures, ms, run, secs, sure, takes};
+use karga_stats::{HistogramAggregate, Thresholds};
+use support::{Times, does, figures, ms, run, secs, sure, takes};
 
 fn schedule(profile: StageExecutorBuilder) -> Schedule {
     profile.build().unwrap().schedule().clone()
@@ -240,6 +241,31 @@ async fn everything_else_can_still_be_set() {
             .iter()
             .all(|s| s.iteration.index % 2 == 1)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breakpoint_is_found_by_a_threshold() {
+    // 300/s are served at once, 400/s are not: from 60 s on.
+    let action = does(|iteration| async move {
+        let slow = iteration.due >= secs(60);
+        tokio::time::sleep(if slow { ms(400) } else { ms(10) }).await;
+    });
+    let executor = StageExecutor::breakpoint(100.0, 100.0, secs(20), 1000.0)
+        .workers(1000)
+        .stop_on_ctrl_c(false)
+        .build()
+        .unwrap();
+    let mut thresholds = Thresholds::parse(["p99(response_time) < 250ms"])
+        .unwrap()
+        .window(secs(5))
+        .abort();
+    let aggregate = HistogramAggregate::default();
+    let run = executor.execute(&action, aggregate, &mut thresholds).await;
+    let run = sure(run);
+    let judgement = &Observer::judge(&mut thresholds, &run)[0];
+    assert!(!judgement.passed);
+    assert_eq!(judgement.stopped_at, Some(secs(61)));
+    assert_eq!(judgement.last_good_rate, Some(300.0));
 }
 
 #[test]
