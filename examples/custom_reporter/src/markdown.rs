@@ -69,25 +69,21 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use karga_core::testing::{self, Place};
     use tempfile::TempDir;
 
     use super::*;
 
-    /// A file in a folder of its own. It becomes unwritable by a folder that
-    /// stands where the temporary file, or the file itself, is to be.
+    /// A file in a folder of its own. It becomes unwritable by another folder
+    /// that stands where the temporary file is to be.
     struct Folder {
         dir: TempDir,
-        blocked: Cell<bool>,
     }
 
     impl Folder {
         fn new() -> Self {
             let dir = TempDir::new().expect("a temporary folder");
-            let blocked = Cell::new(false);
-            Self { dir, blocked }
+            Self { dir }
         }
 
         fn file(&self) -> PathBuf {
@@ -113,7 +109,6 @@ mod tests {
                 Some(_) => fs::create_dir(self.beside()).expect("nothing is there"),
                 None => fs::remove_dir(self.beside()).expect("it is there"),
             }
-            self.blocked.set(bytes.is_some());
         }
 
         fn read(&self) -> Option<Vec<u8>> {
