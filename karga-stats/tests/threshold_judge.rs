@@ -205,7 +205,7 @@ fn every_figure_is_the_one_that_it_says() {
         (
             "rate(bytes_sent) >= 10kB/s",
             "rate(bytes_sent) > 10kB/s",
-            "it was 10.0kB/s",
+            "it was 10.0 kB/s",
         ),
         (
             "achieved_rate >= 10/s",

@@ -49,7 +49,8 @@ fn limit(seconds: f64) -> Thresholds {
         .abort()
 }
 
-/// The time from the step to the end of a run.
+/// A run whose answers take longer by `step` seconds from [`STEP_AT`] on, and
+/// when it was stopped.
 async fn run(seed: u64, step: f64) -> (Run<HistogramAggregate>, Option<Duration>) {
     let action = action_fn(move |iteration: Iteration| async move {
         let more = if iteration.due < STEP_AT { 0.0 } else { step };
@@ -75,7 +76,7 @@ async fn run(seed: u64, step: f64) -> (Run<HistogramAggregate>, Option<Duration>
 
 #[tokio::test(start_paused = true)]
 async fn no_healthy_run_is_stopped_and_a_step_of_twice_the_margin_always_is() {
-    let mut slowest = Duration::ZERO;
+    let mut after = Vec::new();
     for seed in 0..SEEDS {
         let (run, stopped) = run(seed, 2.0 * MARGIN).await;
         let stopped = stopped.unwrap_or_else(|| panic!("run {seed} missed the step"));
@@ -84,10 +85,18 @@ async fn no_healthy_run_is_stopped_and_a_step_of_twice_the_margin_always_is() {
             "run {seed} was stopped at {stopped:?} while it was healthy"
         );
         assert!(matches!(run.stop, StopReason::Observer(_)));
-        slowest = slowest.max(stopped - STEP_AT);
+        after.push(stopped - STEP_AT);
     }
-    // A window is long enough for all.
-    assert!(slowest <= WINDOW, "{slowest:?}");
+    // After the step a quarter of the answers take longer than the limit, and
+    // every interval of a second is looked at: half of the window is enough
+    // for most, the whole window for every run.
+    let soon = after.iter().filter(|after| **after <= WINDOW / 2).count();
+    assert!(soon > after.len() / 2, "{soon} of {SEEDS}");
+    let slowest = after.iter().max();
+    assert!(
+        slowest.is_some_and(|slowest| *slowest <= WINDOW),
+        "{slowest:?}"
+    );
 }
 
 /// Runs without a load: what a window would see of a target whose 99th

@@ -371,7 +371,7 @@ fn silence_is_missed_by_rates_alone() {
         ),
         (
             "rate(bytes_sent) > 50kB/s",
-            Some("rate(bytes_sent) > 50kB/s: it was 49.0kB/s"),
+            Some("rate(bytes_sent) > 50kB/s: it was 49.0 kB/s"),
         ),
         (
             "achieved_rate > 50/s",
@@ -393,7 +393,7 @@ fn an_upper_bound_of_a_rate_is_watched_too() {
     told.well(20, 99);
     assert_eq!(
         told.answered(150, ms(20)),
-        Some("threshold rate(messages) < 1k/s: it was 1041.0/s over the last 10 s".to_owned())
+        Some("threshold rate(messages) < 1k/s: it was 1,041/s over the last 10 s".to_owned())
     );
 }
 

@@ -59,7 +59,6 @@ impl Seen {
 
     /// "it was 312.1 ms over 1,204 samples".
     pub(super) fn text(&self, limit: Limit) -> String {
-        let byte = |bytes: bool| if bytes { "B" } else { "" };
         match self {
             Self::Nothing(why) => why.clone(),
             Self::Time { value, samples } => {
@@ -89,7 +88,7 @@ impl Seen {
             }
             Self::Count { count, bytes: true } => format!("it was {} B", text::count(*count)),
             Self::Rate { rate, bytes } => {
-                format!("it was {}{}/s", words::number(*rate), byte(*bytes))
+                format!("it was {}", words::rate_beside(*rate, *bytes, limit))
             }
         }
     }

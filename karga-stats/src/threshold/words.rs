@@ -28,19 +28,38 @@ fn rounded(value: Duration) -> Duration {
     Duration::new(seconds, (rounded % 1_000_000_000) as u32)
 }
 
-/// A number of at most one decimal and four digits before it, with a prefix:
-/// "912.3", "10.4k".
+/// A number with one decimal, three below 1, none from 1,000 on: "912.3",
+/// "10,400".
 pub(crate) fn number(value: f64) -> String {
+    if value >= 1000.0 {
+        text::count(value.round() as u64)
+    } else if value < 1.0 && value > 0.0 {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.1}")
+    }
+}
+
+/// A number of bytes with a prefix: "10.4 kB".
+fn bytes(value: f64) -> String {
     let (scaled, prefix) = match value {
         _ if value >= 1e9 => (value / 1e9, "G"),
         _ if value >= 1e6 => (value / 1e6, "M"),
-        _ if value >= 1e4 => (value / 1e3, "k"),
+        _ if value >= 1e3 => (value / 1e3, "k"),
         _ => (value, ""),
     };
-    if scaled < 1.0 && scaled > 0.0 {
-        format!("{scaled:.3}{prefix}")
-    } else {
-        format!("{scaled:.1}{prefix}")
+    format!("{scaled:.1} {prefix}B")
+}
+
+/// A rate, with more digits where few would hide on which side of the limit it
+/// is.
+pub(super) fn rate_beside(rate: f64, is_bytes: bool, limit: Limit) -> String {
+    let short = |rate: f64| if is_bytes { bytes(rate) } else { number(rate) };
+    match limit {
+        Limit::PerSecond(limit) if rate != limit && short(rate) == short(limit) => {
+            format!("{rate}{}/s", if is_bytes { " B" } else { "" })
+        }
+        _ => format!("{}/s", short(rate)),
     }
 }
 
@@ -111,8 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_a_prefix() {
-        let texts = [0.0, 0.25, 912.34, 10_400.0, 2.5e6, 3e9].map(number);
-        assert_eq!(texts, ["0.0", "0.250", "912.3", "10.4k", "2.5M", "3.0G"]);
+    fn rates_are_short_but_not_beside_their_limit() {
+        let texts = [0.0, 0.25, 912.34, 10_400.2, 2.5e6].map(number);
+        assert_eq!(texts, ["0.0", "0.250", "912.3", "10,400", "2,500,000"]);
+        let texts = [900.0, 10_400.0, 2.5e6, 3e9].map(bytes);
+        assert_eq!(texts, ["900.0 B", "10.4 kB", "2.5 MB", "3.0 GB"]);
+        let beside = |rate, bytes| rate_beside(rate, bytes, Limit::PerSecond(900.0));
+        assert_eq!(beside(912.34, false), "912.3/s");
+        assert_eq!(beside(900.0, false), "900.0/s");
+        assert_eq!(beside(899.99, false), "899.99/s");
+        assert_eq!(beside(899.99, true), "899.99 B/s");
     }
 }
