@@ -5,9 +5,9 @@ use std::{error::Error as _, io::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
-use karga_core::{Account, Aggregate, Iteration, Metric, Outcome, Run, Sample};
+use karga_core::{Account, Aggregate, Iteration, Metric, Outcome, Report, Run, Sample};
 use karga_stats::{
-    HistogramAggregate,
+    HistogramAggregate, Summary,
     hdr_log::{self, ReadError},
 };
 use proptest::prelude::*;
@@ -419,6 +419,8 @@ proptest! {
             let total = read.aggregate.total();
             let slots = read.aggregate.timeline().map(|slot| slot.response_time.count());
             prop_assert_eq!(total.outcomes().completed(), slots.sum::<u64>());
+            let summary = Summary::derive(&read);
+            prop_assert_eq!(summary.scenarios.len(), 1);
             let mut again = Vec::new();
             hdr_log::write(&read, &mut again).expect("it can be written");
             let again = hdr_log::read(again.as_slice()).expect("it can be read");

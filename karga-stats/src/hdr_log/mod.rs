@@ -1,6 +1,6 @@
 //! The HdrHistogram interval log: the portable artefact of a run.
 //!
-//! [`write`] writes a run, [`read`] makes an equal one of it again, with the
+//! [`write()`] writes a run, [`read`] makes an equal one of it again, with the
 //! same aggregate and so the same summary. Every tool that reads the [log
 //! format of HdrHistogram], version 1.3 with histograms encoded in version 2,
 //! reads the histograms in it, and [`intervals`] reads those of logs that other

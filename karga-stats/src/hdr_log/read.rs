@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{HistogramAggregate, bucket::bucket_of};
 
-/// Reads a run from a histogram log that [`write`](super::write) wrote.
+/// Reads a run from a histogram log that [`write`](super::write()) wrote.
 ///
 /// The source is read to its end, line by line. What a line claims is checked
 /// before it is believed, and memory is bounded by the histograms that are
@@ -25,10 +25,8 @@ use crate::{HistogramAggregate, bucket::bucket_of};
 pub fn read(from: impl BufRead) -> Result<Run<HistogramAggregate>, ReadError> {
     let mut lines = Lines::new(from);
     let mut log = Log::default();
-    match read_all(&mut lines, &mut log) {
-        Ok(()) => {}
-        Err(error) => return Err(lines.explain(error)),
-    }
+    let all = read_all(&mut lines, &mut log);
+    all.map_err(|error| lines.explain(error))?;
     match log.run {
         Some(run) => Ok(run),
         None if lines.number() == 0 => Err(ReadError::Empty),
