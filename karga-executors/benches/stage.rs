@@ -12,54 +12,38 @@
     reason = "a program that prints its findings and may fail by a panic"
 )]
 
-use std::{
-    future::Future,
-    hint::black_box,
-    time::{Duration, Instant},
-};
+mod support;
 
-use karga_core::{
-    Action, Aggregate, Executor, Iteration, Merge, Run, Sample, Stage, action_fn, scenario,
-};
+use std::time::Duration;
+
+use karga_core::{Aggregate, Merge, Sample, Stage};
 use karga_executors::{Precision, StageExecutor, StageExecutorBuilder};
-use karga_published::{
-    Executor as _, Scenario as OldScenario,
-    aggregate::BasicAggregate as OldAggregate,
-    executor::{Stage as OldStage, StageExecutor as OldExecutor},
-    metric::BasicMetric as OldMetric,
-};
 use karga_stats::HistogramAggregate;
-use rustix::time::{ClockId, clock_gettime};
-use tokio::runtime::{Builder, Runtime};
+use support::{bare_loop, cpu, current, go, per_iteration, threads};
 
 fn main() {
-    // Words as arguments choose; options are Cargo's.
-    let words: Vec<_> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"))
-        .collect();
-    let parts: [(&str, fn()); 4] = [
+    support::run_parts([
         ("speed", full_speed),
         ("published", published),
         ("million", million),
         ("lateness", lateness),
-    ];
-    for (name, part) in parts {
-        if words.is_empty() || words.iter().any(|word| word == name) {
-            part();
-        }
-    }
+    ]);
 }
 
 /// Arrivals that are all overdue, so that no worker ever waits.
 fn full_speed() {
     const COUNT: u64 = 5_000_000;
     println!("full speed, no-op action: CPU per iteration");
-    let baseline = cpu_of(|| bare_loop(COUNT)).as_nanos() as f64 / COUNT as f64;
+    let baseline = bare_loop(COUNT);
     println!("  a loop with two clock readings   {baseline:6.1} ns");
     for (threads, runtime) in [(1, current()), (2, threads(2))] {
         for workers in [1, 64] {
-            let executor = || flat(1e9, COUNT as f64 / 1e9).workers(workers);
+            let executor = || {
+                flat(1e9, COUNT as f64 / 1e9)
+                    .workers(workers)
+                    .build()
+                    .unwrap()
+            };
             let plain = per_iteration(&runtime, executor(), ());
             let full = per_iteration(&runtime, executor(), HistogramAggregate::default());
             println!("  {threads} threads, {workers:2} workers, ()            {plain:6.1} ns");
@@ -68,71 +52,18 @@ fn full_speed() {
     }
 }
 
-/// The crate of the same name that was published before, at full speed, with
-/// its own aggregate of sums. It wakes its workers before they listen, and then
-/// waits for ever; so each try has a deadline, and the first that runs counts.
+/// The crate of the same name that was published before, at full speed.
 fn published() {
-    const TRIES: u32 = 40;
-    const LOAD: Duration = Duration::from_millis(500);
-    for attempt in 1..=TRIES {
-        let runtime = threads(2);
-        let before = cpu();
-        let load = async {
-            let executor = OldExecutor::builder()
-                .stages(vec![
-                    OldStage::new(Duration::ZERO, 1e9),
-                    OldStage::new(LOAD, 1e9),
-                ])
-                .workers(32)
-                .build();
-            // It leaves the clock to the action.
-            let action = || async {
-                let start = Instant::now();
-                OldMetric {
-                    latency: start.elapsed(),
-                    success: true,
-                    bytes: 0,
-                }
-            };
-            let scenario: OldScenario<OldAggregate, _, _> =
-                OldScenario::builder().name("no-op").action(action).build();
-            executor.exec(&scenario).await.ok()
-        };
-        let run = runtime.block_on(async { tokio::time::timeout(LOAD * 2, load).await });
-        let spent = cpu() - before;
-        // Tasks of a try that hangs are left where they are.
-        runtime.shutdown_background();
-        match run {
-            Ok(Some(sums)) if sums.count > 0 => {
-                let each = spent.as_nanos() as f64 / sums.count as f64;
-                println!(
-                    "  2 threads, 32 workers, karga 0.4, sums  {each:6.1} ns (try {attempt} of {TRIES})"
-                );
-                return;
-            }
-            _ => {}
-        }
+    match support::published(32) {
+        Some(each) => println!("  2 threads, 32 workers, karga 0.4, sums  {each:6.1} ns"),
+        None => println!("  karga 0.4 sent nothing, however often it was tried"),
     }
-    println!("  karga 0.4 sent nothing in {TRIES} tries");
-}
-
-/// The least that any executor does: call, and read the clock before and after.
-fn bare_loop(count: u64) {
-    let action = action_fn(|_| async {});
-    current().block_on(async {
-        let t0 = Instant::now();
-        for index in 0..count {
-            let start = t0.elapsed();
-            action.call(Iteration::new(index, 0, start)).await;
-            black_box((start, t0.elapsed()));
-        }
-    });
 }
 
 fn million() {
     println!("a million arrivals per second, no-op action, 64 workers, histograms");
     for (threads, runtime) in [(1, current()), (2, threads(2))] {
-        let executor = flat(1e6, 5.0);
+        let executor = flat(1e6, 5.0).build().unwrap();
         let before = cpu();
         let run = go(&runtime, executor, HistogramAggregate::default());
         let cores = (cpu() - before).as_secs_f64() / run.elapsed.as_secs_f64();
@@ -151,7 +82,7 @@ fn lateness() {
     for (threads, runtime) in [(1, current()), (2, threads(2))] {
         for precision in [Precision::Coarse, Precision::Fine] {
             for rate in [1e3, 1e4] {
-                let executor = flat(rate, 5.0).precision(precision);
+                let executor = flat(rate, 5.0).precision(precision).build().unwrap();
                 let before = cpu();
                 let run = go(&runtime, executor, Lateness::default());
                 let cores = (cpu() - before).as_secs_f64() / run.elapsed.as_secs_f64();
@@ -194,57 +125,4 @@ fn flat(rate: f64, seconds: f64) -> StageExecutorBuilder {
     StageExecutor::builder()
         .start_rate(rate)
         .stages([Stage::new(Duration::from_secs_f64(seconds), rate)])
-}
-
-fn per_iteration<A: Aggregate<()>>(
-    runtime: &Runtime,
-    executor: StageExecutorBuilder,
-    aggregate: A,
-) -> f64 {
-    let before = cpu();
-    let run = go(runtime, executor, aggregate);
-    (cpu() - before).as_nanos() as f64 / run.account.completed as f64
-}
-
-fn go<A: Aggregate<()>>(runtime: &Runtime, executor: StageExecutorBuilder, aggregate: A) -> Run<A> {
-    let executor = executor.build().unwrap();
-    let ping = scenario("no-op", action_fn(|_| async {}));
-    let run = runtime
-        .block_on(on_runtime(async move {
-            executor.execute(&ping, aggregate, &mut ()).await
-        }))
-        .unwrap();
-    assert!(run.account.is_balanced() && run.account.interrupted == 0);
-    run
-}
-
-/// Awaits a future on the runtime's own threads.
-async fn on_runtime<F>(future: F) -> F::Output
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    tokio::spawn(future).await.unwrap()
-}
-
-fn cpu_of(work: impl FnOnce()) -> Duration {
-    let before = cpu();
-    work();
-    cpu() - before
-}
-
-fn cpu() -> Duration {
-    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
-}
-
-fn current() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn threads(count: usize) -> Runtime {
-    Builder::new_multi_thread()
-        .worker_threads(count)
-        .enable_all()
-        .build()
-        .unwrap()
 }

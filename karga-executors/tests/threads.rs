@@ -9,6 +9,8 @@
 mod support;
 
 use std::{
+    collections::HashSet,
+    convert::Infallible,
     ops::ControlFlow,
     sync::{
         Arc,
@@ -17,8 +19,10 @@ use std::{
     time::Duration,
 };
 
-use karga_core::{Arrivals, Executor, Observer, Snapshot, StopReason};
-use karga_executors::{OverloadPolicy, Precision};
+use karga_core::{
+    Action, Arrivals, ExecuteError, Executor, Observer, Scenario, Snapshot, StopReason,
+};
+use karga_executors::{IterationsExecutor, OverloadPolicy, Precision, UsersExecutor};
 use support::{BreakAt, Counter, Plain, Times, does, flat, ms, run, run_with, secs, sure};
 
 /// Far more than the machine can do, so that no worker ever waits.
@@ -62,6 +66,63 @@ async fn hot_workers() {
         assert!(run.account.interrupted > 0, "{:?}", run.account);
         // No worker ever waited for the target.
         assert_eq!(run.generator.late_with_all_busy, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hot_users_hear_of_a_stop_and_leave_room_for_the_observer() {
+    hot_users().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn hot_users_do_so_on_one_thread_too() {
+    hot_users().await;
+}
+
+async fn hot_users() {
+    let action = does(|_| async {});
+    for _ in 0..4 {
+        let users = UsersExecutor::builder()
+            .users(8)
+            .duration(secs(3600))
+            .interval(ms(1))
+            .warm_up(ms(3))
+            .stop_on_ctrl_c(false);
+        let closed = users.clone().build().unwrap();
+        stopped(&closed, closed.handle(), &action).await;
+        // Overdue without an end, so that no warm-up would ever be done.
+        let paced = users.warm_up(Duration::ZERO);
+        let paced = paced.pacing(Duration::from_nanos(1)).build().unwrap();
+        stopped(&paced, paced.handle(), &action).await;
+        let iterations = IterationsExecutor::shared(1 << 60, 8)
+            .interval(ms(1))
+            .warm_up(ms(3))
+            .stop_on_ctrl_c(false)
+            .build()
+            .unwrap();
+        stopped(&iterations, iterations.handle(), &action).await;
+    }
+}
+
+/// Stopped when the observer has seen some iterations of the result.
+async fn stopped<E, S>(executor: &E, handle: karga_executors::Handle, scenario: &S)
+where
+    S: Scenario<Error = Infallible, Action: Action<Metric = ()>>,
+    E: Executor<S, Error = ExecuteError<Infallible>>,
+{
+    let mut stop = When(5_000, handle);
+    let run = sure(run_with(executor, scenario, Times::default(), &mut stop).await);
+    assert_eq!(run.stop, StopReason::Requested);
+    assert!(run.account.completed >= 5_000, "{:?}", run.account);
+    let warm_up = run.warm_up.iter();
+    let parts = warm_up.map(|warm_up| (warm_up.account, &warm_up.aggregate));
+    let mut indexes = HashSet::new();
+    for (account, times) in parts.chain([(run.account, &run.aggregate)]) {
+        assert_eq!(account.completed, times.samples.len() as u64);
+        for sample in &times.samples {
+            assert!(sample.iteration.due <= sample.start && sample.start <= sample.end);
+            assert!(indexes.insert(sample.iteration.index), "{sample:?} twice");
+        }
     }
 }
 

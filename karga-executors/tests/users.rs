@@ -260,6 +260,8 @@ async fn who_has_to_go_may_finish_within_the_ramp_downs_grace_time() {
     assert_eq!(starts(&run, 1), [0, 400]);
     assert_eq!(starts(&run, 0), [0, 400, 800]);
     assert_eq!(figures(run.account), [30, 5, 0, 25]);
+    let text = "350ms was over before 25 iterations of users who had to go";
+    assert!(run.warnings[0].contains(text), "{:?}", run.warnings);
 }
 
 #[tokio::test(start_paused = true)]

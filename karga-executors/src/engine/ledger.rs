@@ -29,9 +29,9 @@ struct Left<R> {
     begun: PerPhase<u64>,
     /// Iterations cut off in flight.
     cut: PerPhase<u64>,
-    /// Those of them whose users had to go, and when the last of the result
-    /// was one.
-    cut_early: u64,
+    /// Those of them, and of those never begun, whose users had to go.
+    lost_early: u64,
+    /// When one of the result was cut off because its user had to go.
     last_cut: Option<Duration>,
     /// Arrivals that were claimed and never begun.
     rests: Vec<R>,
@@ -56,7 +56,7 @@ impl<R> Default for Ledger<R> {
             left: Mutex::new(Left {
                 begun: PerPhase::default(),
                 cut: PerPhase::default(),
-                cut_early: 0,
+                lost_early: 0,
                 last_cut: None,
                 rests: Vec::new(),
                 latest_due: None,
@@ -82,7 +82,7 @@ impl<R> Ledger<R> {
     pub(crate) fn cut_one(&self, phase: Phase, at: Duration) {
         let mut left = self.left();
         *left.cut.of(phase) += 1;
-        left.cut_early += 1;
+        left.lost_early += 1;
         if phase == Phase::Result {
             left.last_cut = left.last_cut.max(Some(at));
         }
@@ -99,9 +99,14 @@ impl<R> Ledger<R> {
         left.latest_due = left.latest_due.max(legacy.latest_due);
     }
 
-    /// How many were cut off because their users had to go.
-    pub(crate) fn cut_early(&self) -> u64 {
-        self.left().cut_early
+    /// Notes that so many were not begun because their user had to go.
+    pub(crate) fn miss(&self, count: u64) {
+        self.left().lost_early += count;
+    }
+
+    /// How many were cut off or not begun because their users had to go.
+    pub(crate) fn lost_early(&self) -> u64 {
+        self.left().lost_early
     }
 
     /// When the last iteration of the result was cut off, if the run cut those

@@ -13,6 +13,8 @@ use std::{future::Future, ops::Range, time::Duration};
 
 use karga_core::{Action, Aggregate, LoadModel};
 
+#[cfg(test)]
+pub(crate) use self::ledger::{Ledger, Legacy};
 pub use self::settings::SettingsError;
 pub(crate) use self::{
     life::execute,
@@ -57,10 +59,10 @@ pub(crate) trait Load: Send + Sync + Sized + 'static {
     fn unbegun(&self, until: Until, rests: &[Self::Rest]) -> PerPhase<u64>;
 
     /// What is to be said of a run that left so many iterations of the warm-up
-    /// and the result without an end, of which `cut` because their user had to
-    /// go.
-    fn remark(&self, until: Until, interrupted: u64, cut: u64) -> Option<String> {
-        let _ = (until, interrupted, cut);
+    /// and the result without an end, of which `early` because their user had
+    /// to go.
+    fn remark(&self, until: Until, interrupted: u64, early: u64) -> Option<String> {
+        let _ = (until, interrupted, early);
         None
     }
 

@@ -206,6 +206,12 @@ impl<A, L: Load> Seat<A, L> {
         self.shared.ledger.drop_one(phase);
     }
 
+    /// Notes that so many of the user's iterations cannot begin because it has
+    /// to go.
+    pub(crate) fn miss(&self, count: u64) {
+        self.shared.ledger.miss(count);
+    }
+
     /// Lets others have the thread, if it was this user's for long.
     #[inline]
     pub(crate) async fn end_turn(&mut self) {

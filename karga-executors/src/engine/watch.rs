@@ -332,8 +332,8 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
                 self.settings.graceful_stop
             ));
         }
-        let cut_early = self.shared.ledger.cut_early();
-        let of_load = self.shared.load.remark(until, interrupted, cut_early);
+        let lost_early = self.shared.ledger.lost_early();
+        let of_load = self.shared.load.remark(until, interrupted, lost_early);
         self.warnings.extend(of_load);
         if unrecorded > 0 {
             self.warnings.push(format!(

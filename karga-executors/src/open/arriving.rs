@@ -41,9 +41,4 @@ impl<R: Source> Arriving<R> {
     pub(super) fn claimed(&self) -> u64 {
         self.next.load(Ordering::Acquire).min(self.source.len())
     }
-
-    /// Those that were claimed and handed back.
-    pub(super) fn handed_back(&self) -> Vec<Range<u64>> {
-        Vec::new()
-    }
 }

@@ -88,7 +88,7 @@ impl<R: Source> Load for Open<R> {
     fn unbegun(&self, until: Until, rests: &[Range<u64>]) -> PerPhase<u64> {
         let planned = self.count_until(until.time);
         let mut unbegun = PerPhase::split(&(self.arriving.claimed()..planned), self.first);
-        for rest in rests.iter().chain(&self.arriving.handed_back()) {
+        for rest in rests {
             unbegun.add(PerPhase::split(
                 &(rest.start..rest.end.min(planned)),
                 self.first,
@@ -111,5 +111,152 @@ impl<R: Source> Load for Open<R> {
         A: Aggregate<X::Metric>,
     {
         work::work(action, seat).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use karga_core::Account;
+
+    use super::*;
+    use crate::{
+        engine::{End, Ledger, Legacy, Phase},
+        shard::Tally,
+    };
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// 1000/s for 1 s.
+    struct Flat;
+
+    impl Source for Flat {
+        type Memo = ();
+        fn due(&self, k: u64, (): &mut ()) -> Duration {
+            ms(k)
+        }
+        fn index(&self, k: u64) -> u64 {
+            k
+        }
+        fn len(&self) -> u64 {
+            1000
+        }
+        fn count_until(&self, t: Duration) -> u64 {
+            (t.as_millis() as u64 + 1).min(1000)
+        }
+        fn rate_at(&self, _: Duration) -> f64 {
+            1000.0
+        }
+        fn duration(&self) -> Duration {
+            ms(1000)
+        }
+    }
+
+    /// Of which so many are claimed.
+    fn claimed(count: u64, warm_up: Duration) -> Open<Flat> {
+        let settings = Settings {
+            warm_up,
+            ..Settings::default()
+        };
+        let open = Open::new(Flat, 8, OverloadPolicy::Queue, &settings);
+        for k in 0..count {
+            assert_eq!(open.arriving.claim(), k..k + 1);
+        }
+        open
+    }
+
+    fn completed(completed: u64) -> Tally {
+        Tally {
+            completed,
+            ..Tally::default()
+        }
+    }
+
+    /// A user in or before an iteration, the arrivals that it had claimed, and
+    /// when the last was due that it began.
+    fn leaves(
+        ledger: &Ledger<Range<u64>>,
+        cut: Option<Phase>,
+        rest: Range<u64>,
+        latest_due: Option<Duration>,
+    ) {
+        ledger.leave(Legacy {
+            begun: PerPhase::default(),
+            cut,
+            rest: Some(rest),
+            latest_due,
+        });
+    }
+
+    fn close(
+        ledger: &Ledger<Range<u64>>,
+        open: &Open<Flat>,
+        time: Option<Duration>,
+        tally: PerPhase<Tally>,
+    ) -> PerPhase<Account> {
+        let end = End::Stop;
+        let tally = PerPhase::new(&tally.warm_up, &tally.result);
+        ledger.close(open, Until { time, end }, tally)
+    }
+
+    #[test]
+    fn every_arrival_has_one_fate() {
+        let ledger = Ledger::default();
+        // Stopped at 99 ms, when 0 ... 99 were due and 0 ... 59 claimed: one
+        // dropped, one cut off, one not begun, one that nobody could record.
+        ledger.drop_one(Phase::Result);
+        leaves(&ledger, Some(Phase::Result), 0..0, Some(ms(58)));
+        leaves(&ledger, None, 59..60, None);
+        let tally = Tally {
+            unrecorded: 1,
+            ..completed(56)
+        };
+        let tally = PerPhase::new(completed(0), tally);
+        let accounts = close(&ledger, &claimed(60, ms(0)), Some(ms(99)), tally);
+        assert_eq!(accounts.result, Account::new(100, 56, 1, 43));
+        assert_eq!(accounts.warm_up, Account::default());
+        assert_eq!(ledger.last_cut(Some(ms(99))), Some(ms(99)));
+    }
+
+    #[test]
+    fn a_warm_up_has_an_account_of_its_own() {
+        let ledger = Ledger::default();
+        // The same, and 0 ... 49 were due in the warm-up.
+        ledger.drop_one(Phase::WarmUp);
+        leaves(&ledger, Some(Phase::WarmUp), 0..0, Some(ms(58)));
+        leaves(&ledger, None, 48..51, None);
+        let tally = PerPhase::new(completed(46), completed(9));
+        let accounts = close(&ledger, &claimed(60, ms(50)), Some(ms(99)), tally);
+        assert_eq!(accounts.warm_up, Account::new(50, 46, 1, 3));
+        assert_eq!(accounts.result, Account::new(50, 9, 0, 41));
+        assert_eq!(ledger.last_cut(Some(ms(99))), None);
+    }
+
+    #[test]
+    fn what_was_claimed_and_not_due_was_not_planned() {
+        let ledger = Ledger::default();
+        for k in 8..12 {
+            leaves(&ledger, None, k..k + 1, Some(ms(7)));
+        }
+        let tally = PerPhase::new(completed(0), completed(8));
+        let accounts = close(&ledger, &claimed(12, ms(0)), Some(ms(9)), tally);
+        assert_eq!(accounts.result, Account::new(10, 8, 0, 2));
+    }
+
+    #[test]
+    fn what_was_begun_was_planned() {
+        let ledger = Ledger::default();
+        leaves(&ledger, None, 0..0, Some(ms(10)));
+        let tally = PerPhase::new(completed(0), completed(11));
+        let accounts = close(&ledger, &claimed(11, ms(0)), Some(ms(9)), tally);
+        assert_eq!(accounts.result, Account::new(11, 11, 0, 0));
+    }
+
+    #[test]
+    fn nothing_is_due_before_the_start() {
+        let tally = PerPhase::default();
+        let accounts = close(&Ledger::default(), &claimed(0, ms(0)), None, tally);
+        assert_eq!(accounts, PerPhase::default());
     }
 }

@@ -40,15 +40,23 @@ impl Users {
         }
     }
 
-    /// Gives up what is due in a presence, from iteration `k` of it on.
-    pub(super) fn miss(&self, rest: &mut Option<Rest>, pace: Pace, presence: Presence, k: u64) {
+    /// Gives up what is due in a presence, from iteration `k` of it on, and
+    /// tells how many that are.
+    pub(super) fn miss(
+        &self,
+        rest: &mut Option<Rest>,
+        pace: Pace,
+        presence: Presence,
+        k: u64,
+    ) -> u64 {
+        let count = |t| pace.count(presence, t);
+        let all = count(presence.until);
         if let Some(rest) = rest {
-            let count = |t| pace.count(presence, t);
-            let all = count(presence.until);
             let missed = PerPhase::split(&(k..all), self.before_t0.map_or(0, count));
             rest.missed.add(missed);
             rest.taken += all.saturating_sub(k);
         }
+        all.saturating_sub(k)
     }
 
     /// How many of `all`, of which `before(t0)` are due before t0.
@@ -114,11 +122,11 @@ impl Load for Users {
         unbegun
     }
 
-    fn remark(&self, _: Until, _: u64, cut: u64) -> Option<String> {
+    fn remark(&self, _: Until, _: u64, early: u64) -> Option<String> {
         let grace = self.graceful_ramp_down;
-        (cut > 0).then(|| {
+        (early > 0).then(|| {
             format!(
-                "the ramp-down's grace time of {grace:?} was over before {cut} iterations of \
+                "the ramp-down's grace time of {grace:?} was over before {early} iterations of \
                  users who had to go were done"
             )
         })

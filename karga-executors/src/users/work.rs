@@ -80,7 +80,8 @@ where
             }
             if cut.is_over(seat.now) {
                 // The user had to go before it could begin the rest.
-                load.miss(&mut seat.rest, pace, presence, k);
+                let missed = load.miss(&mut seat.rest, pace, presence, k);
+                seat.miss(missed);
                 break;
             }
             let late = seat.late(due, |seat| !waited && seat.was_busy_since(due));
