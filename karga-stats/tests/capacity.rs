@@ -137,6 +137,13 @@ fn repeated_probes_find_the_capacity_of_a_noisy_target() {
 }
 
 #[test]
+fn a_search_can_be_spawned() {
+    fn assert_send<T: Send>(_: T) {}
+    let capacity = builder().build().unwrap();
+    assert_send(capacity.search(|rate| async move { Ok::<_, io::Error>(run(rate, ms(5))) }));
+}
+
+#[test]
 fn the_highest_allowed_rate_may_pass() {
     let capacity = builder().max_rate(750.0).build().unwrap();
     let report = search(&capacity, |rate| run(rate, ms(5))).unwrap();

@@ -3,10 +3,13 @@
 mod error;
 mod evidence;
 mod figure;
+mod finding;
 mod known;
 mod limit;
 mod number;
 mod parse;
+mod quantity;
+mod reader;
 mod set;
 mod watch;
 mod window;

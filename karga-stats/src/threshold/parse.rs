@@ -11,8 +11,6 @@
 //! name       = string | word
 //! ```
 
-use std::time::Duration;
-
 use super::{
     Comparison, Counted, Figure, InvalidThreshold, Limit, ParseThresholdError, Threshold, Time,
     figure::What,
@@ -20,32 +18,14 @@ use super::{
         COMPARISONS, COUNTED, COUNTED_NAMES, FIGURE_NAMES, FUNCTION_NAMES, FUNCTIONS, TIME_NAMES,
         TIMES, did_you_mean, figures,
     },
-    number::{Decimal, NotWhole},
+    number::Decimal,
+    quantity::{Misfit, quantity},
+    reader::{Parsed, Reader, wrong},
 };
 
-/// What is wrong at which place.
-struct Problem {
-    at: usize,
-    problem: String,
-    known: String,
-}
-
-type Parsed<T> = Result<T, Problem>;
-
-fn wrong<T>(at: usize, problem: impl Into<String>, known: impl Into<String>) -> Parsed<T> {
-    Err(Problem {
-        at,
-        problem: problem.into(),
-        known: known.into(),
-    })
-}
-
 pub(super) fn parse(text: &str) -> Result<Threshold, ParseThresholdError> {
-    let mut parser = Parser {
-        chars: text.chars().collect(),
-        at: 0,
-    };
-    parser.condition().map_err(|problem| ParseThresholdError {
+    let mut reader = Reader::new(text);
+    reader.condition().map_err(|problem| ParseThresholdError {
         text: text.to_owned(),
         column: problem.at + 1,
         problem: problem.problem,
@@ -53,13 +33,8 @@ pub(super) fn parse(text: &str) -> Result<Threshold, ParseThresholdError> {
     })
 }
 
-struct Parser {
-    chars: Vec<char>,
-    /// How many characters are read.
-    at: usize,
-}
-
-impl Parser {
+/// The rules of the grammar.
+impl Reader {
     fn condition(&mut self) -> Parsed<Threshold> {
         if self.peek().is_none() {
             return wrong(self.at, "the condition is empty", figures());
@@ -325,63 +300,6 @@ impl Parser {
         self.run(|c| c.is_alphabetic() || matches!(c, '%' | '/' | 'µ'))
     }
 
-    /// A text in quotes, in which \ takes the meaning from what follows.
-    fn string(&mut self) -> Parsed<String> {
-        let begin = self.at;
-        self.at += 1;
-        let mut text = String::new();
-        loop {
-            let Some(&c) = self.chars.get(self.at) else {
-                return wrong(begin, "the quote is never closed", "");
-            };
-            self.at += 1;
-            match c {
-                '"' => return Ok(text),
-                '\\' => text.push(self.escaped(begin)?),
-                c => text.push(c),
-            }
-        }
-    }
-
-    /// What follows a backslash.
-    fn escaped(&mut self, begin: usize) -> Parsed<char> {
-        let at = self.at - 1;
-        let Some(&c) = self.chars.get(self.at) else {
-            return wrong(begin, "the quote is never closed", "");
-        };
-        self.at += 1;
-        Ok(match c {
-            '"' | '\\' => c,
-            'n' => '\n',
-            't' => '\t',
-            'r' => '\r',
-            'u' if self.chars.get(self.at) == Some(&'{') => {
-                self.at += 1;
-                let digits = self.run(|c| c.is_ascii_hexdigit());
-                let named = u32::from_str_radix(&digits, 16)
-                    .ok()
-                    .and_then(char::from_u32);
-                match (named, self.chars.get(self.at)) {
-                    (Some(named), Some('}')) => {
-                        self.at += 1;
-                        named
-                    }
-                    _ => {
-                        return wrong(
-                            at,
-                            "this names no character",
-                            "\\u{7f}: 1 to 6 digits 0 to f",
-                        );
-                    }
-                }
-            }
-            _ => {
-                let problem = format!("\"\\{c}\" has no meaning");
-                return wrong(at, problem, "in quotes: \\\" \\\\ \\n \\t \\r \\u{7f}");
-            }
-        })
-    }
-
     fn open(&mut self, function: &str, known: &str) -> Parsed<()> {
         let at = self.next_at();
         if self.takes('(') {
@@ -404,47 +322,6 @@ impl Parser {
             format!("\")\" is missing; there is {}", self.found()),
             "",
         )
-    }
-
-    /// Skips spaces and gives the next place.
-    fn next_at(&mut self) -> usize {
-        while self.chars.get(self.at).is_some_and(|c| c.is_whitespace()) {
-            self.at += 1;
-        }
-        self.at
-    }
-
-    fn peek(&mut self) -> Option<char> {
-        let at = self.next_at();
-        self.chars.get(at).copied()
-    }
-
-    fn takes(&mut self, wanted: char) -> bool {
-        let takes = self.peek() == Some(wanted);
-        self.at += usize::from(takes);
-        takes
-    }
-
-    /// The next character, in words.
-    fn found(&mut self) -> String {
-        match self.peek() {
-            Some(c) => format!("\"{}\"", c.escape_debug()),
-            None => "nothing more".to_owned(),
-        }
-    }
-
-    /// Letters, digits, _ and points that begin with a letter.
-    fn word(&mut self) -> Option<String> {
-        self.peek().filter(|c| c.is_alphabetic())?;
-        Some(self.run(|c| c.is_alphanumeric() || matches!(c, '_' | '.')))
-    }
-
-    fn run(&mut self, takes: impl Fn(char) -> bool) -> String {
-        let begin = self.at;
-        while self.chars.get(self.at).is_some_and(|&c| takes(c)) {
-            self.at += 1;
-        }
-        self.chars[begin..self.at].iter().collect()
     }
 }
 
@@ -493,114 +370,4 @@ fn unknown_figure(name: &str, at: usize, calls: bool) -> Parsed<Figure> {
         format!("there is no figure \"{name}\"{hint}"),
         figures(),
     )
-}
-
-/// Why a number and a unit are no limit of a figure.
-enum Misfit {
-    Unit,
-    Number(String),
-}
-
-/// The limit that a number and its unit are for this figure.
-fn quantity(what: &What, number: &Decimal, unit: &str) -> Result<Limit, Misfit> {
-    let fits = |limit: Limit| {
-        if what.takes(limit) {
-            Ok(limit)
-        } else {
-            Err(Misfit::Unit)
-        }
-    };
-    if unit == "%" {
-        return fits(Limit::Percent(number.float(0)));
-    }
-    if what.time().is_some() {
-        let nanos = nanoseconds(unit).ok_or(Misfit::Unit)?;
-        return time(number, nanos).map(Limit::Time);
-    }
-    let (unit, per_second) = match unit.strip_suffix("/s") {
-        Some(unit) => (unit, true),
-        None => (unit, false),
-    };
-    let prefix = match what.is_bytes() {
-        true => unit.strip_suffix('B').ok_or(Misfit::Unit)?,
-        false => unit,
-    };
-    let factor = Factor::of(prefix, what.is_bytes()).ok_or(Misfit::Unit)?;
-    match what {
-        What::Counted(_) | What::Lag | What::MaxLag if per_second => Err(Misfit::Unit),
-        What::Counted(_) | What::Lag | What::MaxLag => {
-            let count = number.whole(factor.whole()).ok();
-            match count.and_then(|count| u64::try_from(count).ok()) {
-                Some(count) => Ok(Limit::Count(count)),
-                None => Err(Misfit::Number(format!(
-                    "{what} is a count: it needs a whole number, at most 2^64 - 1"
-                ))),
-            }
-        }
-        // A bare number could be meant as either.
-        What::AchievedRate if !per_second => Err(Misfit::Unit),
-        _ => fits(Limit::PerSecond(factor.float(number))),
-    }
-}
-
-/// A power of ten, or of 1024.
-#[derive(Clone, Copy)]
-enum Factor {
-    Ten(u32),
-    Binary(u32),
-}
-
-impl Factor {
-    fn of(prefix: &str, bytes: bool) -> Option<Self> {
-        Some(match prefix {
-            "" => Self::Ten(0),
-            "k" => Self::Ten(3),
-            "M" => Self::Ten(6),
-            "G" => Self::Ten(9),
-            "Ki" if bytes => Self::Binary(1),
-            "Mi" if bytes => Self::Binary(2),
-            "Gi" if bytes => Self::Binary(3),
-            _ => return None,
-        })
-    }
-
-    const fn whole(self) -> u128 {
-        match self {
-            Self::Ten(ten) => 10_u128.pow(ten),
-            Self::Binary(power) => 1024_u128.pow(power),
-        }
-    }
-
-    fn float(self, number: &Decimal) -> f64 {
-        match self {
-            Self::Ten(ten) => number.float(ten),
-            Self::Binary(_) => number.float(0) * self.whole() as f64,
-        }
-    }
-}
-
-/// How many nanoseconds a unit of time has.
-fn nanoseconds(unit: &str) -> Option<u128> {
-    Some(match unit {
-        "ns" => 1,
-        // The micro sign and the Greek letter look the same.
-        "us" | "µs" | "μs" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" | "min" => 60_000_000_000,
-        _ => return None,
-    })
-}
-
-fn time(number: &Decimal, nanos: u128) -> Result<Duration, Misfit> {
-    const SECOND: u128 = 1_000_000_000;
-    let whole = number.whole(nanos).map_err(|not| {
-        Misfit::Number(match not {
-            NotWhole::Fraction => "times are whole nanoseconds; this is finer".to_owned(),
-            NotWhole::TooLarge => "this time is too long".to_owned(),
-        })
-    })?;
-    let seconds = u64::try_from(whole / SECOND)
-        .map_err(|_| Misfit::Number("this time is too long".to_owned()))?;
-    Ok(Duration::new(seconds, (whole % SECOND) as u32))
 }

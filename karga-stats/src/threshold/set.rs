@@ -18,6 +18,10 @@ use crate::Histograms;
 /// whatever it says; so it is if no sample has its label or step, or says a
 /// lag.
 ///
+/// The last good rate of a judgement is the rate that was offered, at least,
+/// through the newest window in which the condition held: what a rising load
+/// is for.
+///
 /// # While the run goes on
 ///
 /// At every interval each condition is looked at over a sliding
