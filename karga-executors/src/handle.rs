@@ -5,7 +5,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Ends the runs of an executor early; from
+/// Ends the runs of an executor early; from its method `handle`, such as
 /// [`StageExecutor::handle`](crate::StageExecutor::handle).
 ///
 /// Handles are cheap to clone and may be used from any thread. Dropping one

@@ -1,10 +1,52 @@
 //! Executors for karga on tokio: they decide when each iteration of a scenario
 //! happens, run it, stamp its times and keep the account.
 //!
-//! [`StageExecutor`] is the open model: arrivals come when the schedule says,
-//! whether or not the target keeps up, as people and other services do. What
-//! a slow target delays is part of the response time, because that counts from
-//! the moment an arrival was *due*.
+//! # Which one
+//!
+//! Ask who causes the load. People and services that do not wait for each other
+//! come when they come, whether or not the target keeps up: the **open model**.
+//! What a slow target delays is part of the response time, because that counts
+//! from the moment an arrival was *due*. Where a known number of clients each
+//! wait for their answer, a slow target is asked less often: the **closed
+//! model**, whose response times cannot see those who were not let in, unless
+//! each user keeps a pace of its own.
+//!
+//! | executor | load | k6 calls it |
+//! |---|---|---|
+//! | [`StageExecutor`] | arrivals by a schedule of rates | `constant-arrival-rate`, `ramping-arrival-rate` |
+//! | [`ReplayExecutor`] | arrivals at recorded times | |
+//! | [`UsersExecutor`] | users, one iteration after the other, with or without thinking | `constant-vus`, `ramping-vus` |
+//! | [`UsersExecutor`] with [pacing] | users with due times of their own | |
+//! | [`IterationsExecutor::shared`] | so many iterations, taken by whoever is free | `shared-iterations` |
+//! | [`IterationsExecutor::per_user`] | so many iterations by each user | `per-vu-iterations` |
+//!
+//! k6's `externally-controlled` has no counterpart: a program may stop a run by
+//! its [`Handle`], but not change its load.
+//!
+//! | k6 | here |
+//! |---|---|
+//! | `rate`, `timeUnit` | arrivals per second |
+//! | `preAllocatedVUs`, `maxVUs` | [`workers`], all connected before load begins |
+//! | `dropped_iterations` | [`OverloadPolicy::Drop`]; unless set, late arrivals happen late, and count so |
+//! | `startVUs`, `vus`, `stages` | [`start_users`], [`users`], [`UserStage`] |
+//! | `gracefulRampDown`, `gracefulStop` | [`graceful_ramp_down`], [`graceful_stop`], both 30 s |
+//! | `maxDuration` | [`max_duration`], 10 minutes |
+//! | `sleep()` at an iteration's end | [`ThinkTime`], which is no part of the response time |
+//! | `startTime` | the offset of a member of a suite |
+//!
+//! All of them have a warm-up, whose samples are no part of the result, stop in
+//! good order by a [`Handle`], Ctrl-C or an observer, and end with
+//! `planned = completed + dropped + interrupted`.
+//!
+//! [pacing]: UsersExecutorBuilder::pacing
+//! [`workers`]: StageExecutorBuilder::workers
+//! [`users`]: UsersExecutorBuilder::users
+//! [`start_users`]: UsersExecutorBuilder::start_users
+//! [`graceful_ramp_down`]: UsersExecutorBuilder::graceful_ramp_down
+//! [`graceful_stop`]: UsersExecutorBuilder::graceful_stop
+//! [`max_duration`]: IterationsExecutorBuilder::max_duration
+//!
+//! # Example
 //!
 //! ```
 //! use std::time::Duration;

@@ -38,6 +38,13 @@ use crate::{
 ///                                                     flight, then they are cut
 /// ```
 ///
+/// # Warm-up
+///
+/// Arrivals that are due in the [warm-up], the leading part of the stages, go
+/// into an aggregate and an account of their own, however long they take. The
+/// result begins at its end: that is t0, and times, account and health of the
+/// run count from there.
+///
 /// # How a run ends
 ///
 /// - When everything planned is done. After the end of the schedule, what is
@@ -85,6 +92,7 @@ use crate::{
 /// ```
 ///
 /// [grace time]: StageExecutorBuilder::graceful_stop
+/// [warm-up]: StageExecutorBuilder::warm_up
 #[derive(Debug, Clone)]
 pub struct StageExecutor {
     slice: Slice,
