@@ -163,7 +163,7 @@ fn a_first_probe_that_fails_says_to_start_lower() {
     let error = search(&capacity, |rate| run(rate, ms(300))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the first rate, 2000/s, does not pass: p99(response_time) < 250ms: it was 300 ms over \
+        "the first rate, 2,000/s, does not pass: p99(response_time) < 250ms: it was 300 ms over \
          10 samples; start lower"
     );
     let CapacityError::FirstProbeFailed { rate, report, .. } = error else {
@@ -321,7 +321,7 @@ fn a_probe_that_cannot_be_run_loses_nothing_that_was_measured() {
     };
     assert_eq!(
         error.to_string(),
-        "the probe of 400/s could not be run, after 2 others"
+        "the probe of 400.0/s could not be run, after 2 others"
     );
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "no more ports");
@@ -350,7 +350,7 @@ fn ctrl_c_ends_the_search_and_a_request_does_not() {
     let error = stopped(StopReason::CtrlC).unwrap_err();
     assert!(matches!(error, CapacityError::Stopped { rate: 200.0, .. }));
     assert_eq!(error.report().probes.len(), 2);
-    assert!(error.to_string().contains("Ctrl-C in its probe of 200/s"));
+    assert!(error.to_string().contains("Ctrl-C in its probe of 200.0/s"));
     assert!(stopped(StopReason::Requested).is_ok());
 }
 

@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use super::CapacityReport;
+use crate::threshold::words::number;
 
 /// Why a [`Capacity`](super::Capacity) search found no interval. What it
 /// measured until then is in its [report](Self::report).
@@ -8,7 +9,11 @@ use super::CapacityReport;
 #[non_exhaustive]
 pub enum CapacityError {
     /// Not even the first rate passes, so that there is nothing to rise from.
-    #[error("the first rate, {rate}/s, does not pass: {}; start lower", why(reason.as_deref()))]
+    #[error(
+        "the first rate, {}/s, does not pass: {}; start lower",
+        number(*rate),
+        why(reason.as_deref())
+    )]
     FirstProbeFailed {
         /// The rate, per second.
         rate: f64,
@@ -18,7 +23,11 @@ pub enum CapacityError {
         report: Box<CapacityReport>,
     },
     /// A probe could not be run.
-    #[error("the probe of {rate}/s could not be run, after {} others", report.probes.len())]
+    #[error(
+        "the probe of {}/s could not be run, after {} others",
+        number(*rate),
+        report.probes.len()
+    )]
     Probe {
         /// The rate, per second.
         rate: f64,
@@ -28,7 +37,7 @@ pub enum CapacityError {
         report: Box<CapacityReport>,
     },
     /// Ctrl-C stopped a probe, and so the search.
-    #[error("the search was stopped by Ctrl-C in its probe of {rate}/s")]
+    #[error("the search was stopped by Ctrl-C in its probe of {}/s", number(*rate))]
     Stopped {
         /// The rate, per second.
         rate: f64,
@@ -37,8 +46,9 @@ pub enum CapacityError {
     },
     /// A probe offered no rate of its own.
     #[error(
-        "the probe of {rate}/s ran in the closed model, which offers no rate; use an executor of \
-         the open model, such as `StageExecutor::constant`"
+        "the probe of {}/s ran in the closed model, which offers no rate; use an executor of the \
+         open model, such as `StageExecutor::constant`",
+        number(*rate)
     )]
     Closed {
         /// The rate, per second.
