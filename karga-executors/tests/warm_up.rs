@@ -33,8 +33,11 @@ async fn arrivals_of_the_warm_up_stand_apart() {
     // Due every 100 ms; each takes 350 ms. t0 is at 1 s.
     let settings = flat(10.0, secs(3)).warm_up(secs(1));
     let begun = Instant::now();
+    let wall = std::time::SystemTime::now();
     let run = sure(run(settings, &takes(ms(350)), Times::default()).await);
     assert_eq!(begun.elapsed(), ms(2900 + 350));
+    // The wall clock at t0, not at the beginning.
+    assert!(run.started_at.unwrap() >= wall + secs(1));
     assert_eq!(figures(run.account), [20, 20, 0, 0]);
     assert_eq!((run.load_time, run.elapsed), (secs(2), ms(1900 + 350)));
     let expected = |count: u128| -> Vec<_> {

@@ -32,6 +32,8 @@ pub(super) struct Watch<'a, A, L: Load> {
     shared: Arc<Shared<A, L>>,
     tasks: Tasks<A, L>,
     books: Books<A>,
+    /// The wall clock at the beginning.
+    began_at: Option<SystemTime>,
     /// From t0 on.
     usage: Option<Usage>,
     /// Why and when the run was stopped; no time before it began.
@@ -74,6 +76,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
             set: JoinSet::new(),
             shared: Arc::clone(&shared),
         };
+        let began_at = wall_clock(shared.clock.begin());
         let usage = settings.warm_up.is_zero().then(Usage::begin);
         for (user, action) in (0_u64..).zip(actions) {
             tasks.set.spawn(L::work(action, Seat::new(&shared, user)));
@@ -85,6 +88,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
             shared,
             tasks,
             books: Books::new(aggregate),
+            began_at,
             usage,
             stopped: None,
             cut: None,
@@ -274,7 +278,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         let mut run = Run::new(self.name, self.books.total, accounts.result, elapsed);
         run.load_time = load_time;
         run.stop = reason;
-        run.started_at = shared.clock.at(warm_up).and_then(wall_clock);
+        run.started_at = self.began_at.and_then(|at| at.checked_add(warm_up));
         run.warnings = std::mem::take(&mut self.warnings);
         run.model = shared.load.model();
         run.warm_up = warm.map(|(sum, _)| WarmUp::new(warm_up, sum, accounts.warm_up));
