@@ -45,7 +45,24 @@
 //! they are told otherwise. Names are those of the aggregate, so the last label
 //! may be "other"; bytes other than letters, digits and `-._~` are written as
 //! `%` and two hexadecimal digits. `#[karga ...]` lines hold as JSON what
-//! histograms cannot say, for other readers a comment.
+//! histograms cannot say, for other readers a comment. The last one has the
+//! CRC-32 of all lines before it.
+//!
+//! # Several generators
+//!
+//! Aggregates of runs that share t0 merge exactly, also after they were read:
+//!
+//! ```
+//! use std::io::BufRead;
+//! use karga_core::Merge;
+//! use karga_stats::{HistogramAggregate, hdr_log};
+//!
+//! fn both(a: impl BufRead, b: impl BufRead) -> Result<HistogramAggregate, hdr_log::ReadError> {
+//!     let mut all = hdr_log::read(a)?.aggregate;
+//!     all.merge(hdr_log::read(b)?.aggregate);
+//!     Ok(all)
+//! }
+//! ```
 
 mod error;
 mod intervals;
