@@ -229,7 +229,10 @@ impl Judge<'_> {
             LoadModel::Open => "worker",
             _ => "user",
         };
-        let free = match self.not_on_time() - self.generator.late_with_free_worker {
+        let free = match self
+            .not_on_time()
+            .saturating_sub(self.generator.late_with_free_worker)
+        {
             0 => format!("although a {who} was free"),
             _ => format!(
                 "; {} of them found a free {who}",
