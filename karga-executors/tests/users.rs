@@ -346,6 +346,23 @@ async fn a_stop_lets_those_in_flight_finish() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn users_that_never_wait_hear_of_a_stop_while_no_time_passes() {
+    let executor = users(4, secs(1)).build().unwrap();
+    let handle = executor.handle();
+    let stopper = tokio::spawn(async move {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        handle.stop();
+    });
+    let run = sure(run_with(&executor, &does(|_| async {}), Plain(0), &mut ()).await);
+    stopper.await.unwrap();
+    assert_eq!((run.stop, run.elapsed), (StopReason::Requested, secs(0)));
+    assert_eq!(run.account.completed, run.aggregate.0);
+    assert!(run.account.interrupted == 0 && run.account.completed > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_observer_stops_the_run() {
     let executor = users(4, secs(60)).interval(ms(950)).build().unwrap();
     let run = sure(run_with(&executor, &takes(ms(100)), Plain(0), &mut BreakAt(1)).await);

@@ -31,6 +31,10 @@ use crate::{
 /// sockets and the observer, who share the thread.
 const TURN: Duration = Duration::from_micros(200);
 
+/// The most iterations in one turn: more than a turn is long, unless a test
+/// has paused the clock.
+const MOST_IN_TURN: u32 = 4096;
+
 /// What the users of a run share.
 #[derive(Debug)]
 pub(crate) struct Shared<A, L: Load> {
@@ -78,6 +82,9 @@ pub(crate) struct Seat<A, L: Load> {
     pub(crate) now: Duration,
     /// When the user last waited for something.
     turn: Duration,
+    /// How often it could have given its thread away since the last time that
+    /// it did.
+    in_turn: u32,
     /// Whether `now` is too old to be the start of an iteration.
     stale: bool,
     /// When the last iteration that had to wait was done.
@@ -114,6 +121,7 @@ impl<A, L: Load> Seat<A, L> {
             latest_due: None,
             now: Duration::ZERO,
             turn: Duration::ZERO,
+            in_turn: 0,
             stale: true,
             waited_until: None,
         }
@@ -215,10 +223,12 @@ impl<A, L: Load> Seat<A, L> {
     /// Lets others have the thread, if it was this user's for long.
     #[inline]
     pub(crate) async fn end_turn(&mut self) {
-        if self.now.saturating_sub(self.turn) >= TURN {
+        self.in_turn += 1;
+        if self.now.saturating_sub(self.turn) >= TURN || self.in_turn >= MOST_IN_TURN {
             tokio::task::yield_now().await;
             self.look();
             self.turn = self.now;
+            self.in_turn = 0;
         }
     }
 

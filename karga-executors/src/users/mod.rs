@@ -63,6 +63,11 @@ use crate::{
 /// due. After the end of the load, and when a user goes, what is overdue is
 /// still worked off within the grace time.
 ///
+/// Under a clock that a test has paused, an action that never waits takes no
+/// time. Users without a think time repeat it until they are stopped: give
+/// them a think time or a pacing, or take an
+/// [`IterationsExecutor`](crate::IterationsExecutor).
+///
 /// # Account
 ///
 /// Without pacing, what has begun was planned. With pacing, every due time that
