@@ -54,9 +54,11 @@ impl fmt::Display for Verdict {
 impl Verdict {
     /// Judges a run, and says why, unless all is well; see [`of`](Self::of).
     ///
-    /// A closed run asks for no load of its own, so nothing can be late in it:
-    /// only what was interrupted is missing. Threads that are always busy are
-    /// what such a load does to a fast target, and condemn nothing alone.
+    /// In a closed run nothing is late because of the target. Users whose think
+    /// time ended some while before they went on are late because of the
+    /// generator; apart from them only what was interrupted is missing. Threads
+    /// that are always busy are what such a load does to a fast target, and
+    /// condemn nothing alone.
     pub fn of_run<A>(run: &Run<A>) -> (Self, Option<String>) {
         Judge {
             account: &run.account,
@@ -137,16 +139,16 @@ impl Judge<'_> {
     }
 
     fn late(&self) -> u64 {
-        if self.model == LoadModel::Closed {
-            // Due is the actual start.
-            return 0;
-        }
         let GeneratorHealth {
             late_with_free_worker,
             late_with_all_busy,
             ..
         } = *self.generator;
-        late_with_free_worker.saturating_add(late_with_all_busy)
+        match self.model {
+            // A user who waits for the target is not late for anything.
+            LoadModel::Closed => late_with_free_worker,
+            _ => late_with_free_worker.saturating_add(late_with_all_busy),
+        }
     }
 
     fn not_on_time(&self) -> u64 {
@@ -229,10 +231,7 @@ impl Judge<'_> {
             LoadModel::Open => "worker",
             _ => "user",
         };
-        let free = match self
-            .not_on_time()
-            .saturating_sub(self.generator.late_with_free_worker)
-        {
+        let free = match self.not_on_time() - self.generator.late_with_free_worker {
             0 => format!("although a {who} was free"),
             _ => format!(
                 "; {} of them found a free {who}",
@@ -501,6 +500,24 @@ mod tests {
         let (_, reason) = closed(Account::new(0, 0, 0, 0));
         assert!(
             reason.contains("before the first iteration was due"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn users_who_go_on_late_are_the_generators_fault() {
+        let mut generator = GeneratorHealth::default();
+        generator.tolerance = Duration::from_millis(10);
+        generator.late_with_free_worker = 21;
+        let closed = |account| of_model(LoadModel::Closed, account, generator);
+        assert_eq!(closed(Account::new(1050, 1050, 0, 0)).0, Verdict::Healthy);
+        let (verdict, reason) = closed(Account::new(1000, 1000, 0, 0));
+        assert_eq!(verdict, Verdict::Saturated);
+        assert!(
+            reason.starts_with(
+                "21 of 1,000 iterations (2.1 %) started more than 10 ms late although a user was \
+                 free: the generator had no CPU"
+            ),
             "{reason}"
         );
     }
