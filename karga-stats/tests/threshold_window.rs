@@ -447,6 +447,19 @@ fn a_target_that_stalls_misses_the_share_of_the_offered_rate() {
 }
 
 #[test]
+fn a_window_shorter_than_the_interval_watches_shares_of_the_offered_rate_too() {
+    for condition in ["achieved_rate > 95%", "completed > 95%"] {
+        for window in [0, 100, 500, 501, 1000] {
+            let thresholds = Thresholds::parse([condition]).unwrap().abort();
+            let mut told = Told::by(thresholds.window(ms(window)));
+            told.well(20, 100);
+            let stops = (1..30).find(|_| told.second(100, []).is_some());
+            assert_eq!(stops, Some(1), "{condition} over {window} ms");
+        }
+    }
+}
+
+#[test]
 fn lag_is_the_newest_and_the_highest() {
     let lagging = |lag| {
         let request = Request {

@@ -82,7 +82,7 @@ pub(super) struct Window {
     parts: VecDeque<Part>,
     times: Histogram,
     /// How long the parts before were, and what was planned in them; as long
-    /// together as the window.
+    /// together as the window, the newest always.
     before: VecDeque<(Duration, u64)>,
 }
 
@@ -121,7 +121,10 @@ impl Window {
             self.before.push_back((first.length, first.planned));
         }
         let mut total: Duration = self.before.iter().map(|(length, _)| length).sum();
-        while let Some(&(first, _)) = self.before.front()
+        // As of the parts, one stays, however short the window is: without it
+        // there is nothing to compare with.
+        while self.before.len() > 1
+            && let Some(&(first, _)) = self.before.front()
             && total.saturating_sub(first / 2) >= length
         {
             total -= first;
@@ -277,5 +280,19 @@ mod tests {
         // Falling: the newest.
         let falling: Vec<u64> = [0, 0, 0, 0].map(&mut least).to_vec();
         assert_eq!(falling, [12, 7, 0, 0]);
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_interval_compares_with_the_one_before() {
+        for length in [0, 1, 100, 500, 501, 1000] {
+            let mut window = Window::default();
+            let least = [5, 7, 6, 9, 0].map(|planned| {
+                window.push(part(1000, planned, &[]), ms(length));
+                assert_eq!(window.planned(), planned);
+                window.least_planned()
+            });
+            assert_eq!(least, [0, 5, 6, 6, 0], "{length} ms");
+            assert_eq!(window.before.len(), 1, "{length} ms");
+        }
     }
 }
