@@ -8,7 +8,12 @@
 //! The service answers 8 at a time and takes some 4 ms for each, so that its
 //! capacity lies below 2,000/s. The search takes about half a minute.
 
-use std::{error::Error, net::SocketAddr, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use karga::prelude::*;
 
@@ -35,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let report = capacity.search(|rate| probe(addr, rate)).await?;
 
-    print(&report.to_string());
+    print(&report.to_string())?;
     Ok(())
 }
 
@@ -58,7 +63,11 @@ async fn probe(addr: SocketAddr, rate: f64) -> Result<Run<HistogramAggregate>, B
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-#[expect(clippy::print_stdout, reason = "the example's result")]
-fn print(text: &str) {
-    println!("{text}");
+/// Prints to standard output. Whoever has closed it, as `head` does, has seen
+/// enough.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

@@ -13,12 +13,17 @@
 //! takes 5 ms, rounded up to the next by its timer, so it can do 8 / 6 ms =
 //! some 1,300 requests a second; who comes ninth waits.
 
-#![expect(clippy::print_stdout, reason = "a program for people")]
-
 mod adaptive;
 mod caught;
 
-use std::{error::Error, io, net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+    ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
+};
 
 use adaptive::AdaptiveExecutor;
 use karga_core::{
@@ -47,22 +52,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
         grace: Duration::from_secs(1),
         interval: Duration::from_millis(500),
     };
-    println!("     time  in flight   requests/s   mean service time");
+    print("     time  in flight   requests/s   mean service time\n")?;
     let run = executor
         .execute(&service, Times::default(), &mut Table)
         .await?;
-    println!(
-        "{} requests, {:.0} a second, {:.1} ms each on average (target {} ms), at most {} in flight",
+    print(&format!(
+        "{} requests, {:.0} a second, {:.1} ms each on average (target {} ms), at most {} in flight\n",
         run.account.completed,
         run.account.completed as f64 / run.elapsed.as_secs_f64(),
         run.aggregate.mean().as_secs_f64() * 1e3,
         TARGET.as_millis(),
         run.generator.peak_in_flight,
-    );
+    ))?;
     for warning in &run.warnings {
-        println!("warning: {warning}");
+        print(&format!("warning: {warning}\n"))?;
     }
     Ok(())
+}
+
+/// Prints to standard output. Whoever has closed it, as `head` does, has seen
+/// enough.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// How long calls took.
@@ -102,13 +116,16 @@ impl Observer<Times> for Table {
     fn on_interval(&mut self, snapshot: &Snapshot<'_, Times>) -> ControlFlow<StopReason> {
         let seconds = snapshot.interval_length.as_secs_f64();
         if seconds > 0.1 {
-            println!(
-                "{:>7.1} s {:>10} {:>12.0} {:>16.1} ms",
+            let line = format!(
+                "{:>7.1} s {:>10} {:>12.0} {:>16.1} ms\n",
                 snapshot.elapsed.as_secs_f64(),
                 snapshot.in_flight,
                 f64::from(snapshot.interval.calls) / seconds,
                 snapshot.interval.mean().as_secs_f64() * 1e3,
             );
+            if let Err(error) = print(&line) {
+                return ControlFlow::Break(StopReason::Observer(error.to_string()));
+            }
         }
         ControlFlow::Continue(())
     }

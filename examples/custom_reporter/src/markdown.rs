@@ -39,7 +39,11 @@ impl<R: Display + Sync + ?Sized> Reporter<R> for MarkdownReporter {
                 let written = stdout
                     .write_all(text.as_bytes())
                     .and_then(|()| stdout.flush());
-                written.map_err(MarkdownError::Stdout)
+                match written {
+                    // Whoever has closed it, as `head` does, has seen enough.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                    written => written.map_err(MarkdownError::Stdout),
+                }
             }
             Self::File(path) => replace(path, text.as_bytes()).map_err(|source| {
                 let path = path.clone();
