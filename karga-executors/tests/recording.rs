@@ -244,7 +244,9 @@ fn what_is_no_text_is_refused_in_little_memory() {
     let error = Recording::from_reader(endless).unwrap_err().to_string();
     let shown = "7".repeat(40);
     assert!(
-        error.starts_with(&format!("line 1: \"{shown}...\" is more than 584 years")),
+        error.starts_with(&format!(
+            "line 1: \"{shown}...\" goes on beyond 65536 bytes: give one time a line"
+        )),
         "{error}"
     );
     let binary = Recording::from_list(&b"\xff\xfe\x00\n"[..])
@@ -254,6 +256,33 @@ fn what_is_no_text_is_refused_in_little_memory() {
         binary.starts_with("line 1: \"\u{fffd}\u{fffd}\u{0}\" is no time"),
         "{binary}"
     );
+}
+
+#[test]
+fn what_is_left_of_a_long_line_is_no_arrival() {
+    const MOST: usize = 1 << 16;
+    let after = |comment: usize| format!("\n#{}\n1\n# end 1 arrivals\n", "x".repeat(comment));
+    // With the line end it is as long as a line may be.
+    let recording = Recording::from_reader(after(MOST - 2).as_bytes()).unwrap();
+    assert!(recording.times().eq([ms(1000)]));
+    // Of the last, a part of the comment would be a time.
+    let hidden = format!("\n#{}2\n# end 1 arrivals\n", "x".repeat(MOST - 1));
+    for text in [after(MOST - 1), hidden] {
+        let as_list = Recording::from_list(text.as_bytes());
+        for read in [Recording::from_reader(text.as_bytes()), as_list] {
+            assert!(
+                matches!(
+                    read,
+                    Err(ReadRecordingError::TooLong {
+                        line: 2,
+                        most: MOST,
+                        ..
+                    })
+                ),
+                "{read:?}"
+            );
+        }
+    }
 }
 
 #[test]

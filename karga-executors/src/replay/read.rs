@@ -13,8 +13,9 @@ use super::{
     seconds::{NoTime, nanos},
 };
 
-/// No line is longer, so that a file without line ends fills no memory.
-const MAX_LINE: u64 = 1 << 16;
+/// The longest line that is read, in bytes, with its end: a file without line
+/// ends fills no memory.
+const MAX_LINE: usize = 1 << 16;
 
 /// As much of a line as an error shows.
 const SHOWN: usize = 40;
@@ -26,8 +27,9 @@ impl Recording {
     /// # Errors
     ///
     /// If the file cannot be read, is cut off, has no arrival or another number
-    /// of them than its last line says; if a line is no number, or a time is
-    /// negative, out of order or 584 years or more after the start.
+    /// of them than its last line says; if a line is no number or longer than
+    /// 64 KiB, or a time is negative, out of order or 584 years or more after
+    /// the start.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ReadRecordingError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|source| ReadRecordingError::Open {
@@ -110,20 +112,27 @@ impl Text {
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
-            let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes);
-            let length = match read {
+            let mut limited = reader.by_ref().take(MAX_LINE as u64 + 1);
+            let read = limited.read_until(b'\n', &mut bytes);
+            let line = self.line + 1;
+            match read {
                 Ok(0) => return Ok(()),
-                Ok(length) => length as u64,
-                Err(source) => {
-                    let line = self.line + 1;
-                    return Err(ReadRecordingError::Read { line, source });
+                // What is left of it is no line of its own.
+                Ok(length) if length > MAX_LINE => {
+                    return Err(ReadRecordingError::TooLong {
+                        line,
+                        text: shown(String::from_utf8_lossy(&bytes).trim()),
+                        most: MAX_LINE,
+                    });
                 }
-            };
+                Ok(_) => {}
+                Err(source) => return Err(ReadRecordingError::Read { line, source }),
+            }
             let line = String::from_utf8_lossy(&bytes);
             let line = line.trim_start_matches('\u{feff}').trim();
             self.line += 1;
             self.last = shown(line);
-            let ended = bytes.ends_with(b"\n") || length == MAX_LINE;
+            let ended = bytes.ends_with(b"\n");
             let is_time = !line.is_empty() && !line.starts_with('#');
             if !ended && is_time && self.said.is_none() {
                 self.cut = true;
@@ -224,6 +233,19 @@ pub enum ReadRecordingError {
         line: u64,
         /// Why.
         source: io::Error,
+    },
+    /// A line is longer than any that a recording has.
+    #[error(
+        "line {line}: \"{text}\" goes on beyond {most} bytes: \
+         give one time a line, and break longer comments"
+    )]
+    TooLong {
+        /// Which line.
+        line: u64,
+        /// How it begins.
+        text: String,
+        /// The longest line that is read, in bytes.
+        most: usize,
     },
     /// A line is no number.
     #[error(
