@@ -27,7 +27,7 @@ use crate::{Aggregate, MetricOf, Observer, Run, Scenario};
 /// # Example
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use karga_core::*;
 ///
 /// /// Runs one iteration, at once.
@@ -45,8 +45,10 @@ use crate::{Aggregate, MetricOf, Observer, Run, Scenario};
 ///     {
 ///         let action = scenario.connect(0).await
 ///             .map_err(|source| ExecuteError::Connect { user: 0, source })?;
-///         observer.on_ready().await;
-///         let t0 = std::time::Instant::now();
+///         // Runs that go side by side start together. (With a runtime, sleep
+///         // on its timer.)
+///         let t0 = observer.on_ready().await.unwrap_or_else(Instant::now);
+///         std::thread::sleep(t0.saturating_duration_since(Instant::now()));
 ///         let iteration = Iteration::new(0, 0, Duration::ZERO);
 ///         let metric = action.call(iteration).await;
 ///         let end = t0.elapsed();

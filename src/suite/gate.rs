@@ -16,15 +16,25 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Gate {
     state: Mutex<State>,
-    start: watch::Sender<Option<Instant>>,
+    /// Tells those who wait at the gate that it is open, or that nobody will
+    /// pass it.
+    open: watch::Sender<Option<Open>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Open {
+    /// The t0 of all.
+    At(Instant),
+    /// A member was stopped before that.
+    Never,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Members that are not ready yet.
-    missing: usize,
+    /// For each member whether it is ready, or was over before it could be.
+    here: Vec<bool>,
     /// Which member was stopped first, and why.
-    stopped: Option<(String, StopReason)>,
+    stopped: Option<(usize, String)>,
     /// Whom to wake at that: one place for each member.
     waiting: Vec<Option<Waker>>,
 }
@@ -33,11 +43,11 @@ impl Gate {
     pub(super) fn new(members: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                missing: members,
+                here: vec![false; members],
                 stopped: None,
                 waiting: vec![None; members],
             }),
-            start: watch::Sender::new(None),
+            open: watch::Sender::new(None),
         })
     }
 
@@ -45,37 +55,71 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until every member is here; gives the t0 of all.
-    async fn pass(&self) -> Option<Instant> {
-        let mut start = self.start.subscribe();
-        let last = {
-            let mut state = self.state();
-            state.missing -= 1;
-            state.missing == 0
-        };
-        if last {
-            let now = tokio::time::Instant::now().into_std();
-            self.start.send_replace(Some(now));
-        }
+    /// Waits until every member is here, or one is stopped; gives the t0 of
+    /// all.
+    async fn pass(&self, at: usize) -> Option<Instant> {
+        let mut open = self.open.subscribe();
+        self.arrive(at);
         // The sender lives in self, so the channel cannot be closed.
-        start
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|t0| *t0)
+        match open.wait_for(Option::is_some).await.ok().and_then(|it| *it) {
+            Some(Open::At(t0)) => Some(t0),
+            _ => None,
+        }
     }
 
-    /// Stops the others.
-    fn stop(&self, name: &str, reason: &StopReason) {
+    /// Waits no longer for a member: it is ready, or its run is over.
+    pub(super) fn arrive(&self, at: usize) {
+        let all_here = {
+            let mut state = self.state();
+            state.here[at] = true;
+            state.here.iter().all(|here| *here)
+        };
+        if all_here {
+            let now = tokio::time::Instant::now().into_std();
+            self.open_to(Open::At(now));
+        }
+    }
+
+    fn open_to(&self, to: Open) {
+        self.open.send_if_modified(|open| {
+            let first = open.is_none();
+            if first {
+                *open = Some(to);
+            }
+            first
+        });
+    }
+
+    /// Stops all but one.
+    pub(super) fn stop_others(&self, at: usize, why: impl Into<String>) {
         let wakers = {
             let mut state = self.state();
             if state.stopped.is_some() {
                 return;
             }
-            state.stopped = Some((name.to_owned(), reason.clone()));
+            state.stopped = Some((at, why.into()));
             std::mem::take(&mut state.waiting)
         };
+        self.open_to(Open::Never);
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Why a member has to stop because another one did.
+    fn poll_others(&self, at: usize, cx: Option<&mut Context<'_>>) -> Poll<StopReason> {
+        let mut state = self.state();
+        match (&state.stopped, cx) {
+            (Some((other, why)), _) if *other != at => {
+                Poll::Ready(StopReason::Observer(why.clone()))
+            }
+            (None, Some(cx)) => {
+                match &mut state.waiting[at] {
+                    Some(known) if known.will_wake(cx.waker()) => {}
+                    place => *place = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -88,73 +132,73 @@ pub(super) struct Member<O> {
     pub(super) name: String,
     pub(super) offset: Duration,
     pub(super) own: O,
-    /// The suite's observer.
-    pub(super) common: Option<Box<dyn Observer<HistogramAggregate>>>,
+    /// The suite's observer; in use by one at a time.
+    pub(super) common: Option<Common>,
 }
 
+/// The suite's observer in one member. It is asked by the run, and for its
+/// judgement when that is over.
+pub(super) type Common = Arc<tokio::sync::Mutex<Box<dyn Observer<HistogramAggregate>>>>;
+
 impl<O> Member<O> {
-    /// Why this member has to stop because another one did.
-    fn poll_others(&self, cx: &mut Context<'_>) -> Poll<StopReason> {
-        let mut state = self.gate.state();
-        match &state.stopped {
-            Some((name, reason)) if *name != self.name => {
-                let why = match reason {
-                    StopReason::Observer(why) => why.clone(),
-                    reason => reason.to_string(),
-                };
-                Poll::Ready(StopReason::Observer(format!("with {name}: {why}")))
-            }
-            Some(_) => Poll::Pending,
-            None => {
-                match &mut state.waiting[self.at] {
-                    Some(known) if known.will_wake(cx.waker()) => {}
-                    place => *place = Some(cx.waker().clone()),
-                }
-                Poll::Pending
-            }
-        }
+    fn stop_others(&self, reason: &StopReason) {
+        let why = match reason {
+            StopReason::Observer(why) => format!("with {}: {why}", self.name),
+            reason => format!("with {}: {reason}", self.name),
+        };
+        self.gate.stop_others(self.at, why);
     }
 }
 
 impl<A: Histograms, O: Observer<A>> Observer<A> for Member<O> {
     fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
         let mut flow = self.own.on_interval(snapshot);
-        if let Some(common) = &mut self.common {
+        if let Some(Ok(mut common)) = self.common.as_ref().map(|common| common.try_lock()) {
             let answer = common.on_interval(&snapshot.map(Histograms::histograms));
             if flow.is_continue() {
                 flow = answer;
             }
         }
-        // The answer of the last snapshot has no meaning.
-        if let (ControlFlow::Break(reason), None) = (&flow, snapshot.stopped) {
-            self.gate.stop(&self.name, reason);
+        if snapshot.stopped.is_some() {
+            // The answer of the last snapshot has no meaning.
+            return flow;
         }
-        flow
+        match (&flow, self.gate.poll_others(self.at, None)) {
+            (ControlFlow::Break(reason), _) => {
+                self.stop_others(reason);
+                flow
+            }
+            // For executors that look at nothing else.
+            (_, Poll::Ready(reason)) => ControlFlow::Break(reason),
+            _ => flow,
+        }
     }
 
     fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
         Box::pin(async {
             let own = self.own.on_ready().await;
-            let common = match &mut self.common {
-                Some(common) => common.on_ready().await,
+            let common = match &self.common {
+                Some(common) => common.lock().await.on_ready().await,
                 None => None,
             };
-            let start = self.gate.pass().await?.checked_add(self.offset);
+            let start = self.gate.pass(self.at).await?.checked_add(self.offset);
             start.max(own).max(common)
         })
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
         let mut poll = self.own.poll_stop(cx);
-        if let (Poll::Pending, Some(common)) = (&poll, &mut self.common) {
+        if poll.is_pending()
+            && let Some(Ok(mut common)) = self.common.as_ref().map(|common| common.try_lock())
+        {
             poll = common.poll_stop(cx);
         }
         match poll {
             Poll::Ready(reason) => {
-                self.gate.stop(&self.name, &reason);
+                self.stop_others(&reason);
                 Poll::Ready(reason)
             }
-            Poll::Pending => self.poll_others(cx),
+            Poll::Pending => self.gate.poll_others(self.at, Some(cx)),
         }
     }
 

@@ -13,14 +13,24 @@ use std::{
 use karga_core::{Aggregate, BoxFuture, Executor, MetricOf, Observer, Run, Scenario};
 use karga_stats::{HistogramAggregate, Histograms, Summary};
 
-use self::gate::{Gate, Member};
+use self::gate::{Common, Gate, Member};
 use crate::{LoadTest, Named};
+
+/// The longest that a member may start after t0.
+const LONGEST_OFFSET: Duration = Duration::from_secs(366 * 24 * 3600);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Running = BoxFuture<'static, Result<Run<HistogramAggregate>, BoxError>>;
 type BoxObserver = Box<dyn Observer<HistogramAggregate>>;
 /// Starts the member at a place of the suite, with the suite's observer.
-type Start = Box<dyn FnOnce(Arc<Gate>, usize, Option<BoxObserver>) -> Running + Send>;
+type Start = Box<dyn FnOnce(Arc<Gate>, usize, Option<Common>) -> Running + Send>;
+
+/// A load test that waits to be run.
+struct Waiting {
+    name: String,
+    offset: Duration,
+    start: Start,
+}
 
 /// Several load tests, run side by side on one t0.
 ///
@@ -53,13 +63,13 @@ type Start = Box<dyn FnOnce(Arc<Gate>, usize, Option<BoxObserver>) -> Running + 
 #[must_use = "a suite offers no load until it is run"]
 pub struct Suite {
     name: String,
-    members: Vec<(String, Start)>,
+    members: Vec<Waiting>,
     observer: Option<Box<dyn Fn() -> BoxObserver + Send>>,
 }
 
 impl fmt::Debug for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members: Vec<_> = self.members.iter().map(|(name, _)| name).collect();
+        let members: Vec<_> = self.members.iter().map(|member| &member.name).collect();
         f.debug_struct("Suite")
             .field("name", &self.name)
             .field("members", &members)
@@ -77,8 +87,8 @@ impl Suite {
         }
     }
 
-    /// Who looks at all members while they run: each gets a clone. A
-    /// `Progress` and its clones share one display. Nobody unless set.
+    /// Who looks at all members while they run, and judges each: each gets a
+    /// clone. A `Progress` and its clones share one display. Nobody unless set.
     pub fn observer<O>(mut self, observer: O) -> Self
     where
         O: Observer<HistogramAggregate> + Clone + 'static,
@@ -103,8 +113,8 @@ impl Suite {
         self.with_offset(Duration::ZERO, test)
     }
 
-    /// Adds a load test that starts `offset` after t0. Its users connect before
-    /// t0, as all do.
+    /// Adds a load test that starts `offset` after t0, a year at most. Its users
+    /// connect before t0, as all do.
     pub fn with_offset<S, E, A, O>(mut self, offset: Duration, test: LoadTest<S, E, A, O>) -> Self
     where
         S: Scenario + 'static,
@@ -116,22 +126,39 @@ impl Suite {
         let own_name = name.clone();
         let start: Start = Box::new(move |gate, at, common| {
             let test = test.observed_by(|own| Member {
-                gate,
+                gate: Arc::clone(&gate),
                 at,
-                name: own_name,
+                name: own_name.clone(),
                 offset,
                 own,
-                common,
+                common: common.clone(),
             });
             Box::pin(async move {
-                let run = test.run().await;
-                let mut run = run.map_err(|error| Box::new(error) as BoxError)?;
+                let mut run = match test.run().await {
+                    Ok(run) => {
+                        // One that was stopped before it was ready.
+                        gate.arrive(at);
+                        run
+                    }
+                    Err(error) => {
+                        gate.stop_others(at, format!("{own_name} could not be run"));
+                        return Err(Box::new(error) as BoxError);
+                    }
+                };
                 let warm_up = run.warm_up.as_ref().map(|warm_up| warm_up.duration);
                 run.start_offset = offset + warm_up.unwrap_or_default();
-                Ok(run.map(Histograms::into_histograms))
+                let mut run = run.map(Histograms::into_histograms);
+                if let Some(common) = common {
+                    run.judgements.extend(common.lock().await.judge(&run));
+                }
+                Ok(run)
             })
         });
-        self.members.push((name, start));
+        self.members.push(Waiting {
+            name,
+            offset,
+            start,
+        });
         self
     }
 
@@ -160,20 +187,29 @@ impl Suite {
             return Err(SuiteError::Empty { suite: self.name });
         }
         let mut names = HashSet::new();
-        if let Some((name, _)) = self.members.iter().find(|(name, _)| !names.insert(name)) {
-            return Err(SuiteError::DuplicateName {
-                suite: self.name,
-                name: name.clone(),
-            });
+        for Waiting { name, offset, .. } in &self.members {
+            if !names.insert(name) {
+                return Err(SuiteError::DuplicateName {
+                    suite: self.name,
+                    name: name.clone(),
+                });
+            }
+            if *offset > LONGEST_OFFSET {
+                return Err(SuiteError::Offset {
+                    name: name.clone(),
+                    offset: *offset,
+                });
+            }
         }
         let gate = Gate::new(self.members.len());
         let members = self
             .members
             .into_iter()
             .enumerate()
-            .map(|(at, (name, start))| {
+            .map(|(at, Waiting { name, start, .. })| {
                 let observer = self.observer.as_ref().map(|observer| observer());
-                (name, start(Arc::clone(&gate), at, observer))
+                let common = observer.map(|observer| Arc::new(tokio::sync::Mutex::new(observer)));
+                (name, start(Arc::clone(&gate), at, common))
             })
             .collect();
         join(members).await
@@ -181,36 +217,44 @@ impl Suite {
 }
 
 /// Polls all members in the caller's task, so that dropping the future drops
-/// every one of them at once. Ends with the first error.
+/// every one of them at once. One that cannot be run ends the others, which
+/// tear down what they have set up; the first error is the suite's.
 async fn join(
     mut members: Vec<(String, Running)>,
 ) -> Result<Vec<Run<HistogramAggregate>>, SuiteError> {
-    let mut runs: Vec<Option<Run<HistogramAggregate>>> = members.iter().map(|_| None).collect();
+    let mut ended: Vec<Option<Result<Run<HistogramAggregate>, SuiteError>>> =
+        members.iter().map(|_| None).collect();
+    let mut first_error = None;
     poll_fn(|cx| {
         let mut pending = false;
-        for ((name, member), run) in members.iter_mut().zip(&mut runs) {
-            if run.is_some() {
+        for (at, (name, member)) in members.iter_mut().enumerate() {
+            if ended[at].is_some() {
                 continue;
             }
             match member.as_mut().poll(cx) {
-                Poll::Ready(Ok(finished)) => *run = Some(finished),
-                Poll::Ready(Err(source)) => {
-                    return Poll::Ready(Err(SuiteError::Member {
-                        name: name.clone(),
-                        source,
+                Poll::Pending => pending = true,
+                Poll::Ready(run) => {
+                    ended[at] = Some(run.map_err(|source| {
+                        first_error.get_or_insert(at);
+                        SuiteError::Member {
+                            name: name.clone(),
+                            source,
+                        }
                     }));
                 }
-                Poll::Pending => pending = true,
             }
         }
         if pending {
             Poll::Pending
         } else {
-            Poll::Ready(Ok(()))
+            Poll::Ready(())
         }
     })
-    .await?;
-    Ok(runs.into_iter().flatten().collect())
+    .await;
+    if let Some(error) = first_error.and_then(|at| ended.swap_remove(at)) {
+        return error.map(|run| vec![run]);
+    }
+    ended.into_iter().flatten().collect()
 }
 
 /// Why a [`Suite`] could not be run.
@@ -234,7 +278,19 @@ pub enum SuiteError {
         /// The name that is there twice.
         name: String,
     },
-    /// A member could not be run.
+    /// A member would start too late.
+    #[error(
+        "the load test {name:?} would start {offset:?} after the others; the longest offset is a \
+         year"
+    )]
+    Offset {
+        /// The member's name.
+        name: String,
+        /// Its offset.
+        offset: Duration,
+    },
+    /// A member could not be run. The others were ended before their first
+    /// arrival, and have torn down what they had set up.
     #[error("the load test {name:?} could not be run")]
     Member {
         /// The member's name.
