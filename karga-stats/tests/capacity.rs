@@ -373,15 +373,15 @@ fn bad_settings_are_refused_by_name() {
     for (error, text) in [
         (
             refused(builder().start_rate(0.0)),
-            "start_rate is 0; it must be a finite rate above 0 per second",
+            "start_rate is 0; it must be from 1e-9 to 1e9 per second",
         ),
         (
             refused(builder().start_rate(f64::NAN)),
-            "start_rate is NaN; it must be a finite rate above 0 per second",
+            "start_rate is NaN; it must be from 1e-9 to 1e9 per second",
         ),
         (
             refused(builder().max_rate(f64::INFINITY)),
-            "max_rate is inf; it must be a finite rate above 0 per second",
+            "max_rate is inf; it must be from 1e-9 to 1e9 per second",
         ),
         (
             refused(builder().start_rate(10.0).max_rate(9.0)),
@@ -389,11 +389,31 @@ fn bad_settings_are_refused_by_name() {
         ),
         (
             refused(builder().factor(1.0)),
-            "factor is 1; it must be above 1 and at most 100",
+            "factor is 1; it must be from 1.01 to 100, for nearer rates cannot be told apart; how \
+             narrow the answer is, is said by precision",
         ),
         (
             refused(builder().factor(f64::NAN)),
-            "factor is NaN; it must be above 1 and at most 100",
+            "factor is NaN; it must be from 1.01 to 100, for nearer rates cannot be told apart; how \
+             narrow the answer is, is said by precision",
+        ),
+        (
+            refused(builder().factor(1.000_000_000_1)),
+            "factor is 1.0000000001; it must be from 1.01 to 100, for nearer rates cannot be told \
+             apart; how narrow the answer is, is said by precision",
+        ),
+        (
+            refused(builder().start_rate(1e-310).max_rate(1e-309)),
+            "start_rate is 0.0000000000000000000000000000000000000000000000000000000",
+        ),
+        (
+            refused(builder().max_rate(1e10)),
+            "max_rate is 10000000000; it must be from 1e-9 to 1e9 per second",
+        ),
+        (
+            refused(builder().start_rate(1.0).factor(1.01)),
+            "from start_rate, 1/s, to max_rate, 1000000/s, by a factor of 1.01 are 1390 rates; at \
+             most 1000 are tried on the way up: raise factor or start_rate, or lower max_rate",
         ),
         (
             refused(builder().precision(0.0)),
@@ -408,8 +428,10 @@ fn bad_settings_are_refused_by_name() {
             "repeats is 2; it must be odd, so that there is a majority, and at most 99",
         ),
     ] {
-        assert_eq!(error.to_string(), text);
+        let message = error.to_string();
+        assert!(message.starts_with(text), "{message}");
     }
+    assert!(builder().factor(1.01).build().is_ok());
     assert_eq!(refused(Capacity::builder()), InvalidCapacity::NoThresholds);
 }
 

@@ -35,6 +35,13 @@ use crate::{Histograms, Thresholds};
 /// probes, the search ends: nothing is known of the target above the rates that
 /// passed.
 ///
+/// However the probes come out, the search ends: the way up has 1 +
+/// ln(max_rate / start_rate) / ln(factor) rates, rounded up, and the interval
+/// is halved log2(ln(factor) / ln(1 + precision)) times, rounded up, at most 13.
+/// Each of these rates is probed at most as often as [`CapacityBuilder::repeats`]
+/// says: with the default settings a search takes 15 + 4 rates and 57 probes at
+/// most, and most searches a third of that.
+///
 /// There is no runtime in it: how a rate is offered, with which warm-up, and
 /// whether there is a pause between two probes, is the closure's business.
 ///

@@ -150,8 +150,15 @@ impl Search {
             self.settle();
             return;
         }
-        let next = (from * self.settings.factor).min(self.settings.max_rate);
-        self.trial = Some(Trial::new(next));
+        let next = from * self.settings.factor;
+        // What falls short of the highest rate by rounding is that rate.
+        self.trial = Some(Trial::new(
+            if next >= self.settings.max_rate * (1.0 - 1e-8) {
+                self.settings.max_rate
+            } else {
+                next
+            },
+        ));
     }
 
     /// Makes sure of the highest rate of the way up that passed, unless a
@@ -232,6 +239,59 @@ mod tests {
                 assert_eq!(end, Next::Near);
                 assert!(low <= target && target < high, "{low} {target} {high}");
                 assert!(high / low <= 1.05, "{low} {high}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_takes_no_more_probes_than_its_settings_say() {
+        let mut random = {
+            let mut state = 88_172_645_463_325_252_u64;
+            move || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            }
+        };
+        for (start_rate, max_rate) in [
+            (100.0, 1e6),
+            (1e-9, 2e-9),
+            (1e8, 1e9),
+            (7.0, 7.0),
+            (0.7, 0.7 * 1.01_f64.powi(500)),
+            (0.1, 0.1 * 1.5_f64.powi(17)),
+        ] {
+            for factor in [1.01, 1.5, 2.0, 100.0] {
+                for precision in [0.001, 0.05, 1.0] {
+                    for repeats in [1, 3, 99] {
+                        let settings = Settings {
+                            start_rate,
+                            factor,
+                            max_rate,
+                            precision,
+                            repeats,
+                        };
+                        let halves = (factor.ln() / (1.0 + precision).ln()).log2().ceil();
+                        let halves = halves.max(0.0) as u32;
+                        assert!(halves <= 13);
+                        let most = repeats * (settings.rungs() + halves);
+                        // Always good, always bad, and by chance.
+                        for share in [0, 1, 2, 8, 1 << 20] {
+                            let mut probes = 0;
+                            let mut search = Search::new(settings);
+                            while let Next::Probe(rate) = search.next() {
+                                assert!((start_rate..=max_rate).contains(&rate), "{rate}");
+                                probes += 1;
+                                assert!(probes <= most, "{settings:?}");
+                                search.take(match share > 0 && random().is_multiple_of(share) {
+                                    true => Outcome::Failed,
+                                    false => Outcome::Passed,
+                                });
+                            }
+                        }
+                    }
+                }
             }
         }
     }
