@@ -35,7 +35,7 @@ struct Left<R> {
     last_cut: Option<Duration>,
     /// Arrivals that were claimed and never begun.
     rests: Vec<R>,
-    /// The latest due time of an arrival that was begun.
+    /// The latest due time of an arrival that was begun or dropped.
     latest_due: Option<Duration>,
 }
 
@@ -143,8 +143,8 @@ impl<R> Ledger<R> {
         L: Load<Rest = R>,
     {
         let left = self.left();
-        // What was begun was due, in any order in which two threads saw the
-        // stop and the clock.
+        // What was begun or dropped was due, in any order in which two threads
+        // saw the stop and the clock.
         until.time = until.time.max(left.latest_due);
         let planned = load.planned(until);
         let unbegun = load.unbegun(until, &left.rests);

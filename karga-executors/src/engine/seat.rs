@@ -177,9 +177,9 @@ impl<A, L: Load> Seat<A, L> {
         }
     }
 
-    /// Whether nothing may begin any more. To be asked after the clock was
-    /// read for the start of an iteration, so that what is begun was due
-    /// before the stop.
+    /// Whether nothing may begin or be dropped any more. To be asked after the
+    /// clock was read for that, so that what has a fate was due before the
+    /// stop.
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
         self.shared.stop.is_set()
@@ -208,8 +208,9 @@ impl<A, L: Load> Seat<A, L> {
         self.shared.in_flight.was_full_since(due)
     }
 
-    /// Lets an arrival go.
+    /// Lets an arrival go, which is its end as a start would be.
     pub(crate) fn drop_one(&mut self, due: Duration) {
+        self.latest_due = Some(due);
         let (phase, _) = self.shared.phase(due);
         self.shared.ledger.drop_one(phase);
     }

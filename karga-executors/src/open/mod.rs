@@ -116,11 +116,22 @@ impl<R: Source> Load for Open<R> {
 
 #[cfg(test)]
 mod tests {
-    use karga_core::Account;
+    use std::{
+        ops::ControlFlow,
+        sync::{
+            Arc, Mutex, OnceLock,
+            mpsc::{Receiver, Sender, channel},
+        },
+        time::Instant,
+    };
+
+    use karga_core::{Account, BoxFuture, Observer, Snapshot, StopReason, action_fn, scenario};
 
     use super::*;
     use crate::{
-        engine::{End, Ledger, Legacy, Phase},
+        Handle,
+        engine::{End, Ledger, Legacy, Phase, execute},
+        handle::StopSignal,
         shard::Tally,
     };
 
@@ -258,5 +269,86 @@ mod tests {
         let tally = PerPhase::default();
         let accounts = close(&Ledger::default(), &claimed(0, ms(0)), None, tally);
         assert_eq!(accounts, PerPhase::default());
+    }
+
+    /// Two arrivals. Whoever claims the second hears of it only when the run
+    /// was stopped, and it is due after that.
+    struct StoppedMeanwhile {
+        begin: Instant,
+        handle: Handle,
+        stopped: Mutex<Receiver<()>>,
+        second: OnceLock<Duration>,
+    }
+
+    impl Source for StoppedMeanwhile {
+        type Memo = ();
+        fn due(&self, k: u64, (): &mut ()) -> Duration {
+            if k == 0 {
+                return Duration::ZERO;
+            }
+            self.handle.stop();
+            tokio::task::block_in_place(|| self.stopped.lock().unwrap().recv()).unwrap();
+            let due = *self.second.get_or_init(|| self.begin.elapsed());
+            while self.begin.elapsed() <= due {
+                std::hint::spin_loop();
+            }
+            due
+        }
+        fn index(&self, k: u64) -> u64 {
+            k
+        }
+        fn len(&self) -> u64 {
+            2
+        }
+        fn count_until(&self, t: Duration) -> u64 {
+            1 + u64::from(self.second.get().is_some_and(|due| *due <= t))
+        }
+        fn rate_at(&self, _: Duration) -> f64 {
+            1.0
+        }
+        fn duration(&self) -> Duration {
+            ms(3_600_000)
+        }
+    }
+
+    /// Says when the run was stopped.
+    struct Tells(Instant, Sender<()>);
+
+    impl<A> Observer<A> for Tells {
+        fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+            if snapshot.offered_rate == 0.0 {
+                let _ = self.1.send(());
+            }
+            ControlFlow::Continue(())
+        }
+        fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
+            Box::pin(std::future::ready(Some(self.0)))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_came_due_after_the_stop_is_not_dropped() {
+        let settings = Settings {
+            interval: ms(1),
+            ..Settings::default()
+        };
+        let (begin, signal) = (Instant::now(), Arc::new(StopSignal::default()));
+        let (sender, receiver) = channel();
+        let source = StoppedMeanwhile {
+            begin,
+            handle: Handle::new(Arc::clone(&signal)),
+            stopped: Mutex::new(receiver),
+            second: OnceLock::new(),
+        };
+        let policy = OverloadPolicy::Drop {
+            max_lag: Duration::ZERO,
+        };
+        let open = Open::new(source, 1, policy, &settings);
+        let nothing = scenario("nothing", action_fn(|_| async {}));
+        let mut tells = Tells(begin, sender);
+        let run = execute(open, &settings, &signal, &nothing, (), &mut tells).await;
+        let account = run.unwrap().account;
+        assert_eq!((account.planned, account.interrupted), (1, 0));
+        assert_eq!(account.completed + account.dropped, 1);
     }
 }

@@ -41,6 +41,11 @@ where
         if waited {
             seat.wait_until(due).await;
         } else if max_lag.is_some_and(|max_lag| seat.now - due > max_lag) {
+            // The clock was read since the flag was: what came due after a stop
+            // in between was not planned, so it stays among the rests.
+            if seat.is_stopped() {
+                break;
+            }
             seat.rest = None;
             seat.drop_one(due);
             seat.look();
