@@ -155,7 +155,9 @@ impl<A> WarmUp<A> {
 pub struct GeneratorHealth {
     /// The most iterations that could be in flight at once.
     pub workers: u64,
-    /// The most iterations that were in flight at once.
+    /// The most iterations that were in flight at once: that waited for
+    /// something, as an executor can see it. One that computes without a pause
+    /// may not count.
     pub peak_in_flight: u64,
     /// An arrival that started later than this after its due time was late.
     pub tolerance: Duration,

@@ -31,3 +31,12 @@ impl Clock {
         self.begin
     }
 }
+
+/// Whether tokio's clock is the real one, not one that a test has paused: then
+/// it reads between two readings of the real one.
+pub(crate) fn runs() -> bool {
+    let before = std::time::Instant::now();
+    let between = Instant::now().into_std();
+    let after = std::time::Instant::now();
+    before <= between && between <= after
+}

@@ -30,7 +30,7 @@ impl Timer {
         match precision {
             Precision::Coarse => (Self::Coarse, None),
             #[cfg(target_os = "linux")]
-            Precision::Fine if !clock_runs() => {
+            Precision::Fine if !crate::clock::runs() => {
                 let _ = workers;
                 (Self::Coarse, None)
             }
@@ -58,16 +58,6 @@ impl Timer {
             Self::Fine(timer) => Wait::Fine(timer.wait(worker)),
         }
     }
-}
-
-/// Whether tokio's clock is the real one, not one that a test has paused: then
-/// it reads between two readings of the real one.
-#[cfg(target_os = "linux")]
-fn clock_runs() -> bool {
-    let before = std::time::Instant::now();
-    let between = Instant::now().into_std();
-    let after = std::time::Instant::now();
-    before <= between && between <= after
 }
 
 /// One worker's wait; used again and again, so that waiting does not allocate.

@@ -12,6 +12,12 @@ use super::random::Random;
 ///
 /// A distribution that makes no sense is refused when the executor is built.
 ///
+/// Tokio's timer ends a wait at the next full millisecond, so that each think
+/// time is half a millisecond longer on average: nothing for people, much for
+/// think times of a few milliseconds. There
+/// [`Precision::Fine`](crate::Precision::Fine) is some hundredth of a
+/// millisecond off.
+///
 /// ```
 /// use std::time::Duration;
 /// use karga_executors::ThinkTime;

@@ -27,14 +27,14 @@ pub(super) async fn think<X, A>(
         // When the next iteration is to begin, if it is not at once.
         let mut at = Some(presence.from);
         loop {
-            let mut late = Late::No;
-            match at.take() {
-                Some(at) if at > seat.now => {
-                    seat.wait_until(at.min(presence.until)).await;
-                    late = seat.late(at, |_| false);
-                }
+            let was_to_begin = at.take();
+            match was_to_begin {
+                Some(at) if at > seat.now => seat.wait_until(at.min(presence.until)).await,
                 _ => seat.look_if_stale(),
             }
+            // Also where the thread was taken until long after: then there was
+            // nothing left to wait for.
+            let late = was_to_begin.map_or(Late::No, |at| seat.late(at, |_| false));
             if seat.is_stopped() {
                 return;
             }
