@@ -31,7 +31,7 @@ struct Options {
     ])]
     require: Vec<String>,
     /// Arrivals per second.
-    #[arg(long, default_value_t = 500.0)]
+    #[arg(long, default_value_t = 200.0)]
     rate: f64,
     /// How long the load lasts.
     #[arg(long, default_value_t = 4.0)]

@@ -8,7 +8,8 @@
 //! The service answers in a few milliseconds but for one stall of a second.
 //! Users who only think ask nothing while they wait: their response times
 //! hardly see the stall. Users with a pace hold their due times, and see it
-//! whole. It runs for some six seconds and prints both rows.
+//! whole. It runs for some six seconds and prints both rows: the suite FAILED,
+//! and only the paced row knows why.
 
 use std::{
     error::Error,
@@ -72,6 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .run()
         .await?;
     StdoutReporter::default().report(&summary).await?;
+    // The stall makes the suite a failed one; that is what it is here to show.
     Ok(())
 }
 

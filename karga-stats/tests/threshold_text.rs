@@ -159,11 +159,11 @@ fn an_invalid_one_cannot_be_built() {
     for (message, expected) in [
         (
             refused(Threshold::quantile(1.01, Time::Response), second),
-            "p101 is no percentile: it must be from p0 to p100",
+            "p101 is no percentile: it must be from p0 to p100, as a share 0 to 1",
         ),
         (
             refused(Threshold::quantile(f64::NAN, Time::Response), second),
-            "pNaN is no percentile: it must be from p0 to p100",
+            "pNaN is no percentile: it must be from p0 to p100, as a share 0 to 1",
         ),
         (
             refused(Threshold::failures(), Limit::share(1.5)),

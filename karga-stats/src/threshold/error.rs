@@ -5,7 +5,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum InvalidThreshold {
     /// A percentile below 0 or above 100, or none at all.
-    #[error("p{percent} is no percentile: it must be from p0 to p100")]
+    #[error("p{percent} is no percentile: it must be from p0 to p100, as a share 0 to 1")]
     Quantile {
         /// The percentile.
         percent: f64,
