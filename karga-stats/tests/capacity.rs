@@ -153,7 +153,7 @@ fn the_highest_allowed_rate_may_pass() {
     assert!(
         report
             .to_string()
-            .starts_with("capacity: above 750.0/s, which holds and is the highest rate")
+            .starts_with("capacity: at least 750.0/s, which holds and is the highest rate")
     );
 }
 
@@ -321,7 +321,7 @@ fn a_probe_that_cannot_be_run_loses_nothing_that_was_measured() {
     };
     assert_eq!(
         error.to_string(),
-        "the probe of 400.0/s could not be run, after 2 others"
+        "the probe of 400.0/s could not be run; probes before it: 2"
     );
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "no more ports");
@@ -528,4 +528,32 @@ async fn a_single_server_takes_what_its_service_time_says() {
     assert!((480.0..=510.0).contains(&low), "{report}");
     assert!((500.0..=520.0).contains(&high), "{report}");
     assert!(high / low <= 1.04, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_workers_waited_the_limit_may_be_theirs() {
+    // Ten milliseconds however many ask: 8 workers make 800/s of that.
+    let capacity = Capacity::builder()
+        .start_rate(200.0)
+        .precision(0.05)
+        .thresholds(Thresholds::parse(["p99(service_time) < 50ms"]).unwrap())
+        .build()
+        .unwrap();
+    let report = capacity
+        .search(|rate| async move {
+            let scenario = scenario("endless", action_fn(|_| tokio::time::sleep(ms(10))));
+            StageExecutor::constant(rate, Duration::from_secs(5))
+                .workers(8)
+                .build()
+                .unwrap()
+                .execute(&scenario, HistogramAggregate::default(), &mut ())
+                .await
+        })
+        .await
+        .unwrap();
+    let text = report.to_string();
+    assert!(
+        text.contains("there all 8 workers waited for the target"),
+        "{text}"
+    );
 }

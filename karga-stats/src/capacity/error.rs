@@ -24,7 +24,7 @@ pub enum CapacityError {
     },
     /// A probe could not be run.
     #[error(
-        "the probe of {}/s could not be run, after {} others",
+        "the probe of {}/s could not be run; probes before it: {}",
         number(*rate),
         report.probes.len()
     )]

@@ -30,7 +30,8 @@ pub struct CapacityReport {
 #[non_exhaustive]
 pub enum CapacityEnd {
     /// The interval is as narrow as it should be: its upper end is the
-    /// target's limit.
+    /// target's limit, with as many requests in flight as the probe had
+    /// workers.
     Precision,
     /// The highest rate that was allowed passed: the target's limit is above.
     MaxRate,
@@ -102,10 +103,18 @@ impl CapacityReport {
         );
         match (self.end, low, high) {
             (CapacityEnd::Precision, Some(low), Some(high)) => {
-                format!("between {low}, which holds, and {high}, which does not")
+                let sentence = format!("between {low}, which holds, and {high}, which does not");
+                match self.workers_at_the_limit() {
+                    None => sentence,
+                    Some(workers) => format!(
+                        "{sentence}: there all {} workers waited for the target, so that this may \
+                         be their limit; with more of them it may hold",
+                        text::count(workers)
+                    ),
+                }
             }
             (CapacityEnd::MaxRate, Some(low), _) => {
-                format!("above {low}, which holds and is the highest rate that was allowed")
+                format!("at least {low}, which holds and is the highest rate that was allowed")
             }
             (CapacityEnd::Generator, Some(low), Some(high)) => format!(
                 "not below {low}, which holds; at {high} the generator was the bottleneck, so \
@@ -121,6 +130,24 @@ impl CapacityReport {
                 }
             }
         }
+    }
+}
+
+impl CapacityReport {
+    /// How many workers there were, if all of them waited for the target where
+    /// the rate did not hold.
+    fn workers_at_the_limit(&self) -> Option<u64> {
+        let failed = self.probes.iter().filter(|probe| {
+            Some(probe.rate) == self.lowest_failing && probe.verdict != ProbeVerdict::Passed
+        });
+        let workers = failed.map(|probe| {
+            let generator = &probe.summary.generator;
+            (generator.peak_in_flight >= generator.workers).then_some(generator.workers)
+        });
+        workers
+            .reduce(|one, other| one.and(other))
+            .flatten()
+            .filter(|workers| *workers > 0)
     }
 }
 
