@@ -17,6 +17,10 @@ use crate::file;
 /// wrong, the old file stays as it is. A path that is not a regular file, such
 /// as `/dev/stdout`, is written to directly.
 ///
+/// The report blocks its thread while it writes and until the disk has the
+/// file. It comes after the run, so that no load waits for it; on a runtime of
+/// one thread whatever else there is waits.
+///
 /// It ships every report that is `Serialize`; a
 /// [`Summary`](karga_stats::Summary) has a stable form, see its docs.
 ///

@@ -16,8 +16,15 @@ pub use error::{FanoutError, FanoutFailure};
 
 /// Ships one report by many reporters.
 ///
-/// All are tried, at the same time: one that fails, panics or takes long does
-/// not silence the others. The error names each that failed, with its cause.
+/// All are tried: one that fails or panics does not silence the others. The
+/// error names each that failed, with its cause.
+///
+/// They take turns in one task, in the order in which they were added. While
+/// one waits for something, such as an answer from the network, the others go
+/// on. One that blocks its thread holds up all of them for as long, as
+/// [`StdoutReporter`](crate::StdoutReporter) and
+/// [`JsonReporter`](crate::JsonReporter) do while they write: add last what may
+/// block for long, such as a file on a remote disk.
 ///
 /// Those that take a [`Summary`](karga_stats::Summary) and those that take the
 /// run itself come together by [`Derived`](crate::Derived).

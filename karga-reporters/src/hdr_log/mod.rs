@@ -22,6 +22,10 @@ use crate::file;
 /// wrong, the old file stays as it is. A path that is not a regular file, such
 /// as `/dev/stdout`, is written to directly.
 ///
+/// The report blocks its thread while it writes and until the disk has the
+/// file. It comes after the run, so that no load waits for it; on a runtime of
+/// one thread whatever else there is waits.
+///
 /// Of the runs of a suite each has a file of its own, with its name before the
 /// extension: `run.hlog` becomes `run-produce.hlog` and `run-fetch.hlog`. In
 /// names, whatever is not a letter, a digit, `_` or `.` becomes `-`, and a
