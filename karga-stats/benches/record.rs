@@ -35,6 +35,20 @@ impl Metric for Labelled {
     }
 }
 
+/// One of 32 labels.
+struct Many(usize);
+
+impl Metric for Many {
+    fn outcome(&self) -> Outcome {
+        Outcome::Success
+    }
+    fn label(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(&ALPHABET[self.0 % 32..][..1]))
+    }
+}
+
+const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz012345";
+
 #[expect(clippy::print_stdout, reason = "the result of a benchmark is printed")]
 fn main() {
     let plain = samples(|_| ());
@@ -75,31 +89,36 @@ fn main() {
     println!("  one of five labels in turn       {:6.1} ns", best[3]);
     println!("  a failure with a class           {:6.1} ns", best[4]);
 
+    // From 0.1 ms to 1 s.
+    let wide = spread(100_000.0, 10_000.0, Labelled);
+    let many = spread(100_000.0, 10_000.0, Many);
     println!("one snapshot of a second with {} samples:", SAMPLES / 10);
-    for (name, samples) in [("unlabelled", None), ("five labels", Some(&labelled))] {
-        let (fork, merge) = snapshot(|fork| match samples {
-            None => plain[..SAMPLES / 10]
-                .iter()
-                .for_each(|sample| fork.record(sample)),
-            Some(samples) => samples[..SAMPLES / 10]
-                .iter()
-                .for_each(|sample| fork.record(sample)),
-        });
-        println!("  {name:<12} fork {fork:6.2} µs, copy and merge twice {merge:7.1} µs");
+    for (name, (fork, merge)) in [
+        ("unlabelled", snapshot(&plain)),
+        ("five labels", snapshot(&labelled)),
+        ("five labels, wide", snapshot(&wide)),
+        ("32 labels, wide", snapshot(&many)),
+    ] {
+        println!("  {name:<18} fork {fork:6.2} µs, copy and merge twice {merge:7.1} µs");
     }
 }
 
 /// Samples at even intervals over ten seconds, in the order of their ends,
 /// whose response times spread from 0.2 to 20 ms.
 fn samples<M>(metric: impl Fn(usize) -> M) -> Vec<Sample<M>> {
+    spread(200_000.0, 100.0, metric)
+}
+
+/// The same, from the least response time, in nanoseconds, to so many times it.
+fn spread<M>(least: f64, times: f64, metric: impl Fn(usize) -> M) -> Vec<Sample<M>> {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let sample = |n: usize| {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         let uniform = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        let service = Duration::from_nanos((200_000.0 * 100_f64.powf(uniform)) as u64);
-        let end = Duration::from_secs(10) * n as u32 / SAMPLES as u32 + Duration::from_millis(25);
+        let service = Duration::from_nanos((least * times.powf(uniform)) as u64);
+        let end = Duration::from_secs(10) * n as u32 / SAMPLES as u32 + Duration::from_millis(1001);
         let start = end - service;
         let due = start - Duration::from_nanos(random % 100_000);
         Sample::new(Iteration::new(n as u64, 0, due), start, end, metric(n))
@@ -124,21 +143,25 @@ fn aggregated<M: Metric>(samples: &[Sample<M>]) -> f64 {
 
 /// Microseconds for a fork, and for what an executor does with it at the end
 /// of an interval: merge it into the interval, copy that, merge the copy into
-/// the total.
-fn snapshot(fill: impl Fn(&mut HistogramAggregate)) -> (f64, f64) {
+/// the total. The best of the seconds after the first, which finds a total
+/// without anything in it.
+fn snapshot<M: Metric>(samples: &[Sample<M>]) -> (f64, f64) {
     let mut total = HistogramAggregate::default();
     let (mut fork, mut merge) = (Duration::MAX, Duration::MAX);
-    for _ in 0..ROUNDS {
+    for (number, second) in samples.chunks(SAMPLES / 10).take(10).enumerate() {
         let start = Instant::now();
         let mut shard = black_box(&total).fork();
-        fork = fork.min(start.elapsed());
-        fill(&mut shard);
+        let forked = start.elapsed();
+        second.iter().for_each(|sample| shard.record(sample));
         let start = Instant::now();
         let mut interval = total.fork();
         interval.merge(shard);
         total.merge(interval.clone());
-        merge = merge.min(start.elapsed());
+        let merged = start.elapsed();
         black_box(&interval);
+        if number > 0 {
+            (fork, merge) = (fork.min(forked), merge.min(merged));
+        }
     }
     (fork.as_secs_f64() * 1e6, merge.as_secs_f64() * 1e6)
 }

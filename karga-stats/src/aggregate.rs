@@ -71,8 +71,14 @@ impl Limits {
 ///
 /// Recording an unlabelled success takes some 15 ns, no lock, and allocates
 /// nothing but the buckets of a power of two when a value falls there for the
-/// first time. A [fork](Merge::fork) allocates nothing. See
-/// `benches/record.rs`.
+/// first time. A [fork](Merge::fork) allocates nothing.
+///
+/// An interval is merged, copied, and merged into the total once for each
+/// interval. That grows with the buckets in use and the labels, hardly with the
+/// samples: of a second of 100,000 samples it takes 0.1 ms without labels and
+/// 0.5 ms with five, if response times spread from 0.2 to 20 ms, and 1.2 ms
+/// with five labels and 3 ms with 32, if they spread from 0.1 ms to 1 s. Each
+/// further thread adds the merge of its own part. See `benches/record.rs`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -67,7 +67,9 @@ use crate::Histograms;
 /// every occupied bucket of the time that a condition is about. At an interval
 /// such a condition costs some 15 ns for each of these buckets, which is 20 µs
 /// for a usual distribution and 120 µs for one of 6,700 buckets, and any other
-/// less than 1 µs, however long the window is (`benches/thresholds.rs`).
+/// less than 1 µs, however long the window is (`benches/thresholds.rs`). What an
+/// interval costs without thresholds, which may be more, comes on top: see
+/// [`HistogramAggregate`](crate::HistogramAggregate#cost).
 ///
 /// ```
 /// use std::time::Duration;
