@@ -17,9 +17,9 @@ pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
 /// first poll never counts, which keeps the hot path free of shared writes.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
+    /// Those of the result, and from bit 32 on those of the warm-up: one
+    /// number, so that what is read of it was true at one moment.
     now: AtomicU64,
-    /// Those of them that belong to the warm-up.
-    warming_up: AtomicU64,
     /// The most at once when one of the result began to wait.
     peak: AtomicU64,
     /// When all workers were in flight for the last time, in nanoseconds since
@@ -29,10 +29,8 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn enter(&self, phase: Phase) {
-        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-        if phase == Phase::WarmUp {
-            self.warming_up.fetch_add(1, Ordering::Relaxed);
-        } else if now > self.peak.load(Ordering::Relaxed) {
+        let now = all(self.now.fetch_add(one(phase), Ordering::Relaxed)) + 1;
+        if phase == Phase::Result && now > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(now, Ordering::Relaxed);
         }
     }
@@ -53,16 +51,12 @@ impl InFlight {
 
     /// Gives how many were in flight before.
     fn end(&self, phase: Phase) -> u64 {
-        if phase == Phase::WarmUp {
-            self.warming_up.fetch_sub(1, Ordering::Relaxed);
-        }
-        self.now.fetch_sub(1, Ordering::Relaxed)
+        all(self.now.fetch_sub(one(phase), Ordering::Relaxed))
     }
 
     /// How many iterations of the result are in flight.
     pub(crate) fn of_result(&self) -> u64 {
-        let warming_up = self.warming_up.load(Ordering::Relaxed);
-        self.now.load(Ordering::Relaxed).saturating_sub(warming_up)
+        self.now.load(Ordering::Relaxed) % WARMING_UP
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -74,6 +68,21 @@ impl InFlight {
     pub(crate) fn was_full_since(&self, due: Duration) -> bool {
         u128::from(self.full_until.load(Ordering::Relaxed)) > due.as_nanos()
     }
+}
+
+/// One of the warm-up, in the number of those in flight. There are never so
+/// many users.
+const WARMING_UP: u64 = 1 << 32;
+
+const fn one(phase: Phase) -> u64 {
+    match phase {
+        Phase::WarmUp => WARMING_UP,
+        Phase::Result => 1,
+    }
+}
+
+const fn all(now: u64) -> u64 {
+    now % WARMING_UP + now / WARMING_UP
 }
 
 /// CPU and busy time from a moment on; measured on the real clock.

@@ -117,18 +117,16 @@ impl<R> Ledger<R> {
         left.last_cut.max(at_the_end)
     }
 
-    /// The account of the result so far. What is planned is known, or it is
-    /// what has begun.
-    pub(crate) fn open(&self, planned: Option<u64>, in_flight: u64, tally: &Tally) -> Account {
+    /// The account of the result so far, in which what has begun was planned.
+    /// Of what is collected already this is `tally`.
+    ///
+    /// What is `in_flight` is asked last, because an iteration is in flight no
+    /// more before it is recorded or cut off: so none is counted twice.
+    pub(crate) fn open(&self, tally: &Tally, in_flight: impl FnOnce() -> u64) -> Account {
         let interrupted = tally.unrecorded + self.left().cut.result;
         let dropped = self.dropped(Phase::Result).load(Ordering::Relaxed);
-        let begun = tally.completed + dropped + interrupted + in_flight;
-        Account::new(
-            planned.unwrap_or(begun),
-            tally.completed,
-            dropped,
-            interrupted,
-        )
+        let begun = tally.completed + dropped + interrupted + in_flight();
+        Account::new(begun, tally.completed, dropped, interrupted)
     }
 
     /// The accounts of a run that ended, after all users have: arrivals were

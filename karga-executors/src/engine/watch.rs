@@ -42,6 +42,8 @@ pub(super) struct Watch<'a, A, L: Load> {
     cut: Option<Duration>,
     /// When the last snapshot was taken, since t0.
     last_snapshot: Duration,
+    /// What it showed as planned.
+    last_planned: u64,
     warnings: Vec<String>,
 }
 
@@ -93,6 +95,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
             stopped: None,
             cut: None,
             last_snapshot: Duration::ZERO,
+            last_planned: 0,
             warnings: Vec::new(),
         }
     }
@@ -193,28 +196,43 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
     where
         O: Observer<A>,
     {
-        let now = self.shared.clock.now();
         let mut snapshot;
         if self.warm_up_left().is_some() {
             snapshot = self.snapshot(Duration::ZERO, Account::default());
             snapshot.in_flight = 0;
         } else {
             self.books.collect(&self.shared.shards);
-            let load = &self.shared.load;
+            let Shared {
+                load,
+                ledger,
+                in_flight,
+                clock,
+                ..
+            } = &*self.shared;
+            let mut account = ledger.open(&self.books.tally, || in_flight.of_result());
+            // The clock comes last: what has a fate by now was due by now.
+            let now = clock.now();
             let (until, offered_rate) = match &self.stopped {
-                Some((_, time)) => (*time, 0.0),
-                None => (Some(now), load.rate_at(now)),
+                Some((_, time)) => (
+                    Until {
+                        time: *time,
+                        end: End::Stop,
+                    },
+                    0.0,
+                ),
+                None => (
+                    Until {
+                        time: Some(now),
+                        end: End::NotYet,
+                    },
+                    load.rate_at(now),
+                ),
             };
-            let planned = load.planned(Until {
-                time: until,
-                end: match self.stopped {
-                    Some(_) => End::Stop,
-                    None => End::NotYet,
-                },
-            });
-            let in_flight = self.shared.in_flight.of_result();
-            let ledger = &self.shared.ledger;
-            let account = ledger.open(planned.result, in_flight, &self.books.tally);
+            let planned = load.planned(until).result.unwrap_or(account.planned);
+            // Where that is what has begun, an iteration that is done and not
+            // yet recorded is in neither figure for a moment.
+            account.planned = planned.max(self.last_planned);
+            self.last_planned = account.planned;
             snapshot = self.snapshot(self.since_t0(now), account);
             snapshot.offered_rate = offered_rate;
         }
