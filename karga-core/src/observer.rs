@@ -182,6 +182,9 @@ pub trait Observer<A>: Send {
     /// two intervals, as by a break. One that is pending calls the waker when
     /// that changes. Never ready by default.
     ///
+    /// It is not asked while [`on_ready`](Observer::on_ready) is awaited, but
+    /// once right after: if it is ready then, no load begins at all.
+    ///
     /// This is how several runs stop together.
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
         let _ = cx;

@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use karga_core::{
@@ -23,7 +23,7 @@ use karga_core::{
     Scenario, Snapshot, StopReason,
 };
 use karga_executors::{IterationsExecutor, ThinkTime, UsersExecutor};
-use support::{Plain, figures, flat, ms, run_with, secs, sure, takes};
+use support::{Counter, Plain, does, figures, flat, ms, run_with, secs, sure, takes};
 use tokio::time::{Sleep, sleep};
 
 /// Stops after a time, between two intervals.
@@ -105,6 +105,40 @@ async fn an_observer_stops_a_run_before_it_begins() {
     let executor = flat(10.0, secs(1)).build().unwrap();
     let run = stopped(executor, &Slow, secs(2)).await;
     assert_eq!(figures(run.account), [0; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_asked_for_while_the_observer_waits_for_others_comes_before_any_load() {
+    /// Waits for the others until after the stop.
+    struct Waits(After);
+    impl<A> Observer<A> for Waits {
+        fn on_interval(&mut self, snapshot: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+            self.0.on_interval(snapshot)
+        }
+        fn on_ready(&mut self) -> BoxFuture<'_, Option<Instant>> {
+            Box::pin(async {
+                sleep(secs(2)).await;
+                None
+            })
+        }
+        fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+            Observer::<A>::poll_stop(&mut self.0, cx)
+        }
+    }
+    let begun = Counter::default();
+    let count = begun.clone();
+    let action = does(move |_| {
+        count.add();
+        async {}
+    });
+    for (after, iterations) in [(secs(1), 0), (ms(2550), 6)] {
+        let executor = flat(10.0, secs(1)).build().unwrap();
+        let mut observer = Waits(After(Box::pin(sleep(after))));
+        let run = sure(run_with(&executor, &action, Plain(0), &mut observer).await);
+        assert_eq!(run.stop, StopReason::Observer("others stopped".into()));
+        assert_eq!(figures(run.account), [iterations, iterations, 0, 0]);
+        assert_eq!(begun.get(), iterations);
+    }
 }
 
 /// Hands samples on to a list that all forks share; forks that stand apart do

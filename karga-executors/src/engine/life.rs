@@ -2,6 +2,7 @@ use std::{
     future::poll_fn,
     io,
     sync::Arc,
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -97,6 +98,11 @@ where
         reason = stops.next::<A, ()>(&mut nobody) => return Ok(Err(reason)),
         begin = observer.on_ready() => begin,
     };
+    // Nor did it hear, while it waited for others, that they want a stop.
+    let asked = poll_fn(|cx| Poll::Ready(observer.poll_stop(cx)));
+    if let Poll::Ready(reason) = asked.await {
+        return Ok(Err(reason));
+    }
     let begin = begin.map_or_else(Instant::now, Instant::from_std);
     Ok(Ok((actions, begin)))
 }
