@@ -1,11 +1,6 @@
 //! What every snapshot promises of the account, on several threads and the real
 //! clock: no time is asserted, only what must be true whenever things happen.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which may fail by a panic"
-)]
-
 mod support;
 
 use std::{

@@ -1,8 +1,6 @@
 //! Users whom a busy generator lets begin late are counted, whether they had
 //! begun to wait or not.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
-
 use std::time::Duration;
 
 use karga_core::{Executor, action_fn, scenario};
