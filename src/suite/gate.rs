@@ -2,7 +2,9 @@
 //! stop together when an observer stops one of them.
 
 use std::{
+    future::poll_fn,
     ops::ControlFlow,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -134,6 +136,8 @@ pub(super) struct Member<O> {
     pub(super) own: O,
     /// The suite's observer; in use by one at a time.
     pub(super) common: Option<Common>,
+    /// Why an observer stopped it.
+    pub(super) stopped: Option<StopReason>,
 }
 
 /// The suite's observer in one member. It is asked by the run, and for its
@@ -147,6 +151,42 @@ impl<O> Member<O> {
             reason => format!("with {}: {reason}", self.name),
         };
         self.gate.stop_others(self.at, why);
+    }
+
+    /// Waits at the gate, and listens to the observers meanwhile: nobody asks
+    /// them.
+    async fn pass<A>(&mut self) -> Option<Instant>
+    where
+        O: Observer<A>,
+    {
+        let gate = Arc::clone(&self.gate);
+        let mut pass = pin!(gate.pass(self.at));
+        poll_fn(|cx| match pass.as_mut().poll(cx) {
+            Poll::Pending => self.poll_own(cx).map(|_| None),
+            start => start,
+        })
+        .await
+    }
+
+    /// Whether the observers stop this member; all others stop with it.
+    fn poll_own<A>(&mut self, cx: &mut Context<'_>) -> Poll<StopReason>
+    where
+        O: Observer<A>,
+    {
+        if let Some(reason) = &self.stopped {
+            return Poll::Ready(reason.clone());
+        }
+        let mut poll = self.own.poll_stop(cx);
+        if poll.is_pending()
+            && let Some(Ok(mut common)) = self.common.as_ref().map(|common| common.try_lock())
+        {
+            poll = common.poll_stop(cx);
+        }
+        if let Poll::Ready(reason) = &poll {
+            self.stopped = Some(reason.clone());
+            self.stop_others(reason);
+        }
+        poll
     }
 }
 
@@ -181,23 +221,14 @@ impl<A: Histograms, O: Observer<A>> Observer<A> for Member<O> {
                 Some(common) => common.lock().await.on_ready().await,
                 None => None,
             };
-            let start = self.gate.pass(self.at).await?.checked_add(self.offset);
+            let start = self.pass().await?.checked_add(self.offset);
             start.max(own).max(common)
         })
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
-        let mut poll = self.own.poll_stop(cx);
-        if poll.is_pending()
-            && let Some(Ok(mut common)) = self.common.as_ref().map(|common| common.try_lock())
-        {
-            poll = common.poll_stop(cx);
-        }
-        match poll {
-            Poll::Ready(reason) => {
-                self.stop_others(&reason);
-                Poll::Ready(reason)
-            }
+        match self.poll_own(cx) {
+            Poll::Ready(reason) => Poll::Ready(reason),
             Poll::Pending => self.gate.poll_others(self.at, Some(cx)),
         }
     }

@@ -132,6 +132,7 @@ impl Suite {
                 offset,
                 own,
                 common: common.clone(),
+                stopped: None,
             });
             Box::pin(async move {
                 let mut run = match test.run().await {
