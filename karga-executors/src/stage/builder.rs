@@ -111,8 +111,8 @@ impl StageExecutorBuilder {
     ///
     /// If the stages make no [`Schedule`], the slice has no arrival, there are
     /// no workers or more than [`MAX_WORKERS`], the interval is zero, or the
-    /// warm-up leaves nothing of the stages to measure. The `Result` is an executor too, which refuses to run: it may be handed on
-    /// as it is.
+    /// warm-up leaves nothing of the stages to measure. The `Result` is an
+    /// executor too, which refuses to run: it may be handed on as it is.
     pub fn build(self) -> Result<StageExecutor, StageExecutorError> {
         if let Some(error) = self.refused {
             return Err(error);
