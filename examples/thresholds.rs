@@ -31,10 +31,10 @@ struct Options {
     ])]
     require: Vec<String>,
     /// Arrivals per second.
-    #[arg(long, default_value_t = 200.0)]
+    #[arg(long, default_value_t = 200.0, allow_negative_numbers = true)]
     rate: f64,
     /// How long the load lasts.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 4.0, allow_negative_numbers = true)]
     seconds: f64,
     /// Stop as soon as a condition is missed over a window of a second.
     #[arg(long)]
@@ -57,14 +57,13 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let thresholds = Thresholds::parse(&options.require)?
         .window(Duration::from_secs(1))
         .abort_on_breach(options.abort);
+    let seconds = Duration::try_from_secs_f64(options.seconds)
+        .map_err(|why| format!("--seconds {}: {why}", options.seconds))?;
     let addr = service::start(SERVICE_TIME, SLOTS).await?;
 
     let run = LoadTest::builder()
         .scenario(service::Ask { addr })
-        .executor(
-            StageExecutor::constant(options.rate, Duration::try_from_secs_f64(options.seconds)?)
-                .build(),
-        )
+        .executor(StageExecutor::constant(options.rate, seconds).build())
         .thresholds(thresholds)
         .build()
         .run()
