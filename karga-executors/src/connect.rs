@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use karga_core::{ExecuteError, Scenario};
+use karga_core::{ExecuteError, Scenario, error_chain};
 
 /// How many users connect at the same time: enough to hide the round trips,
 /// few enough not to overrun a target's listen queue.
@@ -71,7 +71,7 @@ pub(crate) async fn teardown<S: Scenario>(scenario: &S) -> Option<String> {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!(
             "the scenario's teardown failed: {}",
-            with_sources(&error)
+            error_chain(&error)
         )),
         Err(message) => Some(format!("the scenario's teardown panicked: {message}")),
     }
@@ -79,18 +79,6 @@ pub(crate) async fn teardown<S: Scenario>(scenario: &S) -> Option<String> {
 
 fn panicked<E>(during: String, message: String) -> ExecuteError<E> {
     ExecuteError::Panicked { during, message }
-}
-
-/// An error and all that caused it, in one line: a warning has no `source`.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs a future and turns a panic in making or polling it into its message.

@@ -1,12 +1,11 @@
 //! What can go wrong with a request, and what that says about its outcome.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use karga_core::Outcome;
+use karga_core::{Outcome, error_chain};
 
 use crate::config::Endpoint;
 use crate::error_codes::ErrorCode;
@@ -182,13 +181,8 @@ impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (endpoint, error)) in self.0.iter().enumerate() {
             let separator = if at == 0 { "" } else { "; " };
-            write!(f, "{separator}{endpoint}: {error}")?;
             // The causes too: a list has more than one source, so nobody else could print them.
-            let mut source = error.source();
-            while let Some(cause) = source {
-                write!(f, ": {cause}")?;
-                source = cause.source();
-            }
+            write!(f, "{separator}{endpoint}: {}", error_chain(error))?;
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 //! who use it already, and witnesses in the tests that both write and read the same.
 
 pub(crate) mod error;
-pub(crate) mod firsts;
 pub(crate) mod native;
 #[cfg(feature = "rskafka")]
 pub(crate) mod rskafka;

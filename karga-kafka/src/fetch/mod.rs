@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use karga_core::Scenario;
+use karga_core::{FirstErrors, Scenario};
 use tokio::sync::Mutex;
 
 pub use builder::{FetchScenarioBuilder, StartOffset};
@@ -26,7 +26,6 @@ use crate::{
     KafkaUrl,
     backend::{
         error::SetupError,
-        firsts::Firsts,
         native::{Cluster, Place},
         tally::Tally,
         target::IntoKafkaUrl,
@@ -76,7 +75,7 @@ pub struct FetchScenario {
     start: StartOffset,
     partition: Option<i32>,
     ready: Mutex<Option<Ready>>,
-    firsts: Arc<Firsts>,
+    firsts: Arc<FirstErrors>,
 }
 
 /// What every user works by.

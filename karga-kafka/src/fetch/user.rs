@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use karga_core::{Action, Iteration, Outcome};
+use karga_core::{Action, FirstErrors, Iteration, Outcome, error_chain};
 
 use super::{
     FetchMetric, Plan,
@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     Error, ErrorCode,
-    backend::{
-        firsts::{Firsts, in_full},
-        tally::Tally,
-    },
+    backend::tally::Tally,
     client::{FetchedPartition, ListedOffset, OffsetSpec, Position, Session, Topic},
     config::Isolation,
     records::Decompressor,
@@ -34,7 +31,7 @@ pub struct FetchUser {
     session: Session,
     route: Route,
     tally: Arc<Tally>,
-    firsts: Arc<Firsts>,
+    firsts: Arc<FirstErrors>,
     shares: Arc<Shares>,
     /// How many users there are.
     users: Arc<AtomicUsize>,
@@ -56,7 +53,7 @@ impl FetchUser {
         session: Session,
         route: Route,
         tally: Arc<Tally>,
-        firsts: Arc<Firsts>,
+        firsts: Arc<FirstErrors>,
         (shares, users): (Arc<Shares>, Arc<AtomicUsize>),
     ) -> Self {
         Self {
@@ -158,7 +155,7 @@ impl FetchUser {
                 }
                 Err(fault) => {
                     self.firsts
-                        .note(&fault.class, || in_full(fault.why.as_ref()));
+                        .note(&fault.class, || error_chain(fault.why.as_ref()));
                     metric.fault(fault.outcome, fault.class);
                 }
             }
@@ -201,7 +198,7 @@ impl FetchUser {
             self.firsts.note(fault.class(), || {
                 let (topic, partition) = (self.topic.name(), one.index);
                 let next = reading.next;
-                let why = in_full(&fault);
+                let why = error_chain(&fault);
                 format!("{topic}-{partition} cannot be read from offset {next} on: {why}")
             });
             metric.fault(Outcome::Failure, fault.class().into());
@@ -250,7 +247,7 @@ impl FetchUser {
 
     /// Takes what went wrong with a request, or with one partition of it, into the metric.
     fn fault(&self, metric: &mut FetchMetric, error: &Error) {
-        self.firsts.note(&error.class(), || in_full(error));
+        self.firsts.note(&error.class(), || error_chain(error));
         metric.fault(error.outcome(), error.class());
     }
 }

@@ -7,7 +7,7 @@ mod user;
 
 use std::{fmt, sync::Arc};
 
-use karga_core::Scenario;
+use karga_core::{FirstErrors, Scenario};
 use tokio::sync::Mutex;
 
 pub use builder::{DEFAULT_MAX_REQUEST, ProduceScenarioBuilder};
@@ -18,7 +18,6 @@ use crate::{
     KafkaUrl, Partitioning,
     backend::{
         error::SetupError,
-        firsts::Firsts,
         native::{Cluster, NativeProducer, Place},
         tally::Tally,
         target::IntoKafkaUrl,
@@ -66,7 +65,7 @@ pub struct ProduceScenario {
     plan: Arc<Plan>,
     create_topic: Option<i32>,
     ready: Mutex<Option<Ready>>,
-    firsts: Arc<Firsts>,
+    firsts: Arc<FirstErrors>,
 }
 
 /// What every user works by.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use karga_core::{Action, Iteration, Outcome};
+use karga_core::{Action, FirstErrors, Iteration, Outcome, error_chain};
 
 use super::{
     Plan, ProduceMetric,
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     backend::{
         Ack, Fault, Order, Places,
-        firsts::{Firsts, in_full},
         native::{NativeProducer, is_worse, now_millis},
         tally::Tally,
     },
@@ -30,7 +29,7 @@ pub struct ProduceUser {
     topic: Topic,
     route: Route,
     tally: Arc<Tally>,
-    firsts: Arc<Firsts>,
+    firsts: Arc<FirstErrors>,
     desk: Mutex<Desk>,
 }
 
@@ -48,7 +47,7 @@ impl ProduceUser {
         topic: Topic,
         route: Route,
         tally: Arc<Tally>,
-        firsts: Arc<Firsts>,
+        firsts: Arc<FirstErrors>,
     ) -> Self {
         Self {
             plan,
@@ -144,7 +143,7 @@ impl ProduceUser {
 
 /// A fault in full. Where a batch was too large, how large it was, and the way out.
 fn words(order: &Order<'_>, fault: &Fault) -> String {
-    let mut words = in_full(fault.why.as_ref());
+    let mut words = error_chain(fault.why.as_ref());
     if fault.class == ErrorCode::MESSAGE_TOO_LARGE.name() {
         if !words.contains(TOO_LARGE_WAY_OUT) {
             words = format!("{words}: {TOO_LARGE_WAY_OUT}");

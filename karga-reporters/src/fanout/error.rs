@@ -1,5 +1,7 @@
 use std::{error::Error, fmt};
 
+use karga_core::error_chain;
+
 /// Some reporters of a [`Fanout`](crate::Fanout) could not ship the report; the
 /// others did.
 ///
@@ -80,12 +82,6 @@ impl FanoutFailure {
 /// "JsonReporter: cannot write the report: Permission denied", with all causes.
 impl fmt::Display for FanoutFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.error)?;
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        write!(f, "{}: {}", self.name, error_chain(&*self.error))
     }
 }

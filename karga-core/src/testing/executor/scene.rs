@@ -3,7 +3,6 @@
 use std::{
     any::Any,
     collections::HashSet,
-    error::Error,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -18,7 +17,7 @@ use super::{
     tape::Tape,
     watch::Watch,
 };
-use crate::{BoxFuture, Executor, Run, testing::Clock};
+use crate::{BoxFuture, Executor, Run, error_chain, testing::Clock};
 
 /// What was seen of a run.
 pub(super) struct Seen {
@@ -107,7 +106,7 @@ where
     let run = executor.execute(&probe, Tape::new(stage.clone()), &mut watch);
     let end = match until(run, clock.sleep(limit)).await {
         Some(Ok(Ok(run))) => End::Run(Box::new(run)),
-        Some(Ok(Err(error))) => End::Refused(with_sources(&error)),
+        Some(Ok(Err(error))) => End::Refused(error_chain(&error)),
         Some(Err(panic)) => End::Panicked(panic),
         None => End::Late,
     };
@@ -216,15 +215,4 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "(no message)".to_owned())
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
