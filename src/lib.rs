@@ -86,7 +86,7 @@ pub mod prelude {
     pub use karga_core::{
         Account, Action, Aggregate, Arrivals, BoxReporter, Count, ExecuteError, Executor,
         GeneratorHealth, Iteration, Judgement, LoadModel, Merge, Metric, MetricOf, Observer,
-        Outcome, Plan, Report, Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step,
+        Outcome, Part, Plan, Report, Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step,
         StopReason, Volume, action_fn, scenario,
     };
     pub use karga_executors::{

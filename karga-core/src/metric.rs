@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
-use crate::class::class_of;
+use crate::{Part, class::class_of};
 
 /// How an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +40,10 @@ impl Volume {
     }
 }
 
-/// A named part of one iteration and how long it took, such as "connect".
+/// A named stretch of one iteration and how long it took, such as "connect".
+///
+/// It is a duration alone. An operation with an outcome and a row of its own is
+/// a [`Part`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -93,10 +96,12 @@ impl Count {
 ///
 /// # Contract
 ///
-/// - `error_class`, `label` and the names of steps and counts have *bounded
-///   cardinality*: a handful of values in a run. A request id or an address in
-///   them makes tables that nobody can read; aggregates fold what goes beyond
-///   their limit into "other".
+/// - `error_class`, `label`, the labels of parts and the names of steps and
+///   counts have *bounded cardinality*: a handful of values in a run. A request
+///   id or an address in them makes tables that nobody can read; aggregates fold
+///   what goes beyond their limit into "other".
+/// - Everything but `parts` is said of the whole iteration: volume and counts
+///   are the sums over its parts, if it has any.
 /// - These methods do not panic: they are called by the aggregate, and a panic
 ///   in one of them is one of [`Aggregate::record`](crate::Aggregate::record).
 ///
@@ -159,8 +164,15 @@ pub trait Metric: Send + 'static {
         None
     }
 
-    /// Named parts that were measured inside the iteration.
+    /// Named stretches of time that were measured inside the iteration.
     fn steps(&self) -> &[Step] {
+        &[]
+    }
+
+    /// The operations that the iteration consisted of, if it is a flow of
+    /// several; each gets its own row, and none is added to the total. See
+    /// [`Part`] for their times.
+    fn parts(&self) -> &[Part] {
         &[]
     }
 
@@ -246,6 +258,9 @@ impl<M: Metric + ?Sized> Metric for Box<M> {
     }
     fn steps(&self) -> &[Step] {
         (**self).steps()
+    }
+    fn parts(&self) -> &[Part] {
+        (**self).parts()
     }
     fn counts(&self) -> &[Count] {
         (**self).counts()
