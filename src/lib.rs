@@ -84,10 +84,10 @@ pub mod __private {
 pub mod prelude {
     pub use crate::{LoadTest, Suite};
     pub use karga_core::{
-        Account, Action, Aggregate, Arrivals, BoxReporter, Count, ExecuteError, Executor,
+        Account, Action, Aggregate, Arrivals, BoxReporter, Count, Detail, ExecuteError, Executor,
         GeneratorHealth, Iteration, Judgement, LoadModel, Merge, Metric, MetricOf, Observer,
-        Outcome, Part, Plan, Report, Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage, Step,
-        StopReason, Volume, action_fn, scenario,
+        Outcome, Part, Plan, Report, Reporter, Run, Sample, Scenario, Schedule, Snapshot, Stage,
+        Step, StopReason, Volume, action_fn, scenario,
     };
     pub use karga_executors::{
         Handle, IterationsExecutor, OverloadPolicy, Precision, Recording, ReplayExecutor,

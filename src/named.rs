@@ -1,4 +1,4 @@
-use karga_core::Scenario;
+use karga_core::{Detail, Scenario};
 
 /// A scenario under another name; made by
 /// [`LoadTestBuilder::name`](crate::LoadTestBuilder::name).
@@ -37,5 +37,9 @@ impl<S: Scenario> Scenario for Named<S> {
 
     fn remarks(&self) -> Vec<String> {
         self.scenario.remarks()
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        self.scenario.details()
     }
 }

@@ -69,7 +69,7 @@ pub use metric::{Count, Metric, Outcome, Panicked, Step, Volume};
 pub use observer::{BoxFuture, Observer, Plan, Snapshot};
 pub use part::Part;
 pub use report::{BoxReporter, BoxReporterError, Report, Reporter};
-pub use run::{Account, GeneratorHealth, Judgement, LoadModel, Run, StopReason, WarmUp};
+pub use run::{Account, Detail, GeneratorHealth, Judgement, LoadModel, Run, StopReason, WarmUp};
 pub use sample::Sample;
 pub use scenario::{ActionScenario, MetricOf, Scenario, scenario};
 pub use schedule::{Arrivals, Schedule, ScheduleBuilder, ScheduleError, Slice, Stage};

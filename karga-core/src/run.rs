@@ -123,6 +123,28 @@ impl Judgement {
     }
 }
 
+/// A fact of a run that is neither a figure nor a warning, such as
+/// "engine": "lean".
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Detail {
+    /// What it is about, in a word or two and in lower case: "engine".
+    pub name: String,
+    /// The fact, as a person reads it: "lean (HTTP/1.1)".
+    pub value: String,
+}
+
+impl Detail {
+    /// A fact and its name.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
 /// The leading time of a run, whose samples are no part of its result.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -200,6 +222,9 @@ pub struct Run<A> {
     pub started_at: Option<SystemTime>,
     /// What went wrong without ending the run, such as a failed teardown.
     pub warnings: Vec<String>,
+    /// What the scenario said of itself, in its order; no part of any verdict.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub details: Vec<Detail>,
     /// How it was decided when an iteration is due.
     #[cfg_attr(feature = "serde", serde(default))]
     pub model: LoadModel,
@@ -234,6 +259,7 @@ impl<A> Run<A> {
             generator: GeneratorHealth::default(),
             started_at: None,
             warnings: Vec::new(),
+            details: Vec::new(),
             model: LoadModel::default(),
             start_offset: Duration::ZERO,
             warm_up: None,
@@ -253,6 +279,7 @@ impl<A> Run<A> {
             generator: self.generator,
             started_at: self.started_at,
             warnings: self.warnings,
+            details: self.details,
             model: self.model,
             start_offset: self.start_offset,
             warm_up: self

@@ -1,6 +1,6 @@
 use std::{convert::Infallible, error::Error, future::Future, sync::Arc};
 
-use crate::Action;
+use crate::{Action, Detail};
 
 /// The metric of a scenario's action.
 pub type MetricOf<S> = <<S as Scenario>::Action as Action>::Metric;
@@ -99,6 +99,14 @@ pub trait Scenario: Send + Sync {
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Facts of the run that a person should know and that are no warnings,
+    /// such as which engine or protocol version was used. Asked for once, after
+    /// the last iteration, as that may be what decided them; they become the
+    /// run's [details](crate::Run::details). None by default.
+    fn details(&self) -> Vec<Detail> {
+        Vec::new()
+    }
 }
 
 macro_rules! forward {
@@ -123,6 +131,9 @@ macro_rules! forward {
             }
             fn remarks(&self) -> Vec<String> {
                 (**self).remarks()
+            }
+            fn details(&self) -> Vec<Detail> {
+                (**self).details()
             }
         }
     )*};
@@ -176,5 +187,43 @@ impl<A: Action> Scenario for ActionScenario<A> {
 
     async fn connect(&self, _user: u64) -> Result<Self::Action, Self::Error> {
         Ok(Arc::clone(&self.action))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ActionFn, Iteration, action_fn};
+
+    type Nothing = fn(Iteration) -> std::future::Ready<()>;
+
+    struct Told;
+
+    impl Scenario for Told {
+        type Action = ActionFn<Nothing>;
+        type Error = Infallible;
+        fn name(&self) -> &str {
+            "told"
+        }
+        async fn connect(&self, _: u64) -> Result<Self::Action, Infallible> {
+            Ok(action_fn(|_| std::future::ready(())))
+        }
+        fn remarks(&self) -> Vec<String> {
+            vec!["first timeout: nobody answered".to_owned()]
+        }
+        fn details(&self) -> Vec<Detail> {
+            vec![Detail::new("engine", "lean")]
+        }
+    }
+
+    #[test]
+    fn what_it_says_of_itself_is_passed_on() {
+        fn check(scenario: impl Scenario) {
+            assert_eq!(scenario.remarks(), Told.remarks());
+            assert_eq!(scenario.details(), Told.details());
+        }
+        check(&Told);
+        check(Arc::new(Told));
+        check(Box::new(Told));
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use karga_core::{
-    Account, Arrivals, GeneratorHealth, Iteration, Outcome, Panicked, Run, Sample, Stage, Step,
-    StopReason, Volume,
+    Account, Arrivals, Detail, GeneratorHealth, Iteration, Outcome, Panicked, Run, Sample, Stage,
+    Step, StopReason, Volume,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -73,6 +73,7 @@ fn a_run_comes_back() {
     run.generator = health;
     run.started_at = Some(UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789));
     run.warnings = vec!["teardown failed".into()];
+    run.details = vec![Detail::new("engine", "lean")];
     let text = serde_json::to_string(&run).expect("a run is plain data");
     let back: Run<u64> = serde_json::from_str(&text).expect("what was written can be read");
     assert_eq!(
@@ -87,5 +88,17 @@ fn a_run_comes_back() {
         (back.generator, back.started_at),
         (run.generator, run.started_at)
     );
-    assert_eq!(back.warnings, run.warnings);
+    assert_eq!((back.warnings, back.details), (run.warnings, run.details));
+}
+
+#[test]
+fn a_run_without_what_came_later_is_read() {
+    let run = Run::new("produce", 5_u64, Account::default(), Duration::ZERO);
+    let mut value = serde_json::to_value(&run).expect("a run is plain data");
+    let fields = value.as_object_mut().expect("a run is an object");
+    for later in ["model", "start_offset", "warm_up", "judgements", "details"] {
+        fields.remove(later).expect("the field has this name");
+    }
+    let back: Run<u64> = serde_json::from_value(value).expect("an old run can be read");
+    assert!(back.details.is_empty() && back.judgements.is_empty());
 }

@@ -65,6 +65,7 @@ where
     warnings.append(&mut run.warnings);
     warnings.extend(run.aggregate.finish().await);
     warnings.extend(scenario.remarks());
+    run.details = scenario.details();
     warnings.extend(teardown(scenario).await);
     run.warnings = warnings;
     Ok(run)
