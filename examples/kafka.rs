@@ -8,17 +8,10 @@
 //! The exit status is 0 only when the run was healthy and nothing failed, 1
 //! when it was not, and 2 when it could not be run at all.
 
-use std::{
-    error::Error,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use karga::{
-    core::schedule::MAX_RATE,
     kafka::{
         ErrorCode, Payload, StartOffset,
         client::{Client, NewTopic},
@@ -27,11 +20,15 @@ use karga::{
     prelude::*,
 };
 
+#[path = "support/options.rs"]
+mod options;
+#[path = "support/program.rs"]
+mod program;
+
 const TOPIC: &str = "karga"; // on the embedded broker
 const RAMP: f64 = 0.2; // share of the schedule to ramp up, and again to ramp down
 const FETCH_RATE: f64 = 50.0; // fetches per second at the plateau
 const FETCH_WAIT: Duration = Duration::from_millis(5); // the longest wait for new records
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600); // of a schedule
 const DRAIN: Duration = Duration::from_millis(500); // to fetch what was produced last
 
 /// Loads a Kafka topic with producers and consumers side by side: ramp up,
@@ -83,36 +80,13 @@ struct Args {
 // One thread for the load; the embedded broker has one of its own.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(summary) if summary.passed() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(error) => {
-            let mut text = format!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text.push_str(&format!(":\n  {cause}"));
-                source = cause.source();
-            }
-            say(&text);
-            ExitCode::from(2)
-        }
-    }
+    program::exit_code(run(Args::parse()).await)
 }
 
-async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
+async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     // What can be refused is refused before any load.
-    let whole = match Duration::try_from_secs_f64(args.seconds) {
-        Ok(whole) if whole >= Duration::from_millis(1) && whole <= LONGEST => whole,
-        _ => {
-            let longest = LONGEST.as_secs();
-            let given = args.seconds;
-            return Err(format!("--seconds {given}: give a number from 0.001 to {longest}").into());
-        }
-    };
-    if !(args.rate > 0.0 && args.rate <= MAX_RATE) {
-        let (given, most) = (args.rate, MAX_RATE);
-        return Err(format!("--rate {given:?}: give a number above 0, up to {most:e}").into());
-    }
+    let whole = options::seconds("--seconds", args.seconds)?;
+    let rate = options::rate(args.rate)?;
     if args.workers == 0 {
         return Err("--workers 0: give 1 or more; each is one request in flight".into());
     }
@@ -151,8 +125,8 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
         .executor(
             StageExecutor::builder()
                 .stages([
-                    Stage::new(ramp, args.rate),
-                    Stage::new(hold, args.rate),
+                    Stage::new(ramp, rate),
+                    Stage::new(hold, rate),
                     Stage::new(ramp, 0.0),
                 ])
                 .workers(args.workers)
@@ -186,19 +160,14 @@ async fn run(args: Args) -> Result<Summary, Box<dyn Error>> {
         suite = suite.with(fetch);
     }
 
-    say(&format!("loading {url}"));
+    program::say(&format!("loading {url}"));
     let summary = suite.run().await?;
     // The file first: whoever reads standard output may have gone.
     if let Some(json) = &json {
         json.report(&summary).await?;
     }
     StdoutReporter::default().report(&summary).await?;
-    Ok(summary)
-}
-
-/// Tells the person who runs this; if nobody listens, that is no reason to stop.
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    Ok(summary.passed())
 }
 
 async fn create_topic(url: &KafkaUrl, partitions: i32) -> Result<(), karga::kafka::Error> {

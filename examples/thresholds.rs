@@ -14,6 +14,10 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use clap::Parser;
 use karga::prelude::*;
 
+#[path = "support/options.rs"]
+mod options;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/service.rs"]
 mod service;
 
@@ -43,27 +47,20 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            report_error(&*error);
-            ExitCode::from(2)
-        }
-    }
+    program::exit_code(run(Options::parse()).await)
 }
 
-async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
-    let thresholds = Thresholds::parse(&options.require)?
+async fn run(given: Options) -> Result<bool, Box<dyn Error>> {
+    let thresholds = Thresholds::parse(&given.require)?
         .window(Duration::from_secs(1))
-        .abort_on_breach(options.abort);
-    let seconds = Duration::try_from_secs_f64(options.seconds)
-        .map_err(|why| format!("--seconds {}: {why}", options.seconds))?;
+        .abort_on_breach(given.abort);
+    let seconds = options::seconds("--seconds", given.seconds)?;
+    let rate = options::rate(given.rate)?;
     let addr = service::start(SERVICE_TIME, SLOTS).await?;
 
     let run = LoadTest::builder()
         .scenario(service::Ask { addr })
-        .executor(StageExecutor::constant(options.rate, seconds).build())
+        .executor(StageExecutor::constant(rate, seconds).build())
         .thresholds(thresholds)
         .build()
         .run()
@@ -72,17 +69,4 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let summary = Summary::derive(&run);
     StdoutReporter::default().report(&summary).await?;
     Ok(summary.passed())
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "this is where a program says what went wrong"
-)]
-fn report_error(error: &dyn Error) {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because {cause}");
-        source = cause.source();
-    }
 }

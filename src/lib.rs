@@ -48,6 +48,7 @@
 //! - `hdr-log`: runs as HdrHistogram interval logs, written and read.
 //! - `testing`: conformance kits for executors, aggregates and reporters of
 //!   your own.
+//! - `http`: HTTP scenarios, by a lean engine or reqwest.
 //! - `kafka`: Kafka scenarios and their wire client.
 //! - `rskafka`: `kafka`, and rskafka as a second backend for it.
 //! - `testbed`: an embedded Kafka broker to try things on.
@@ -59,6 +60,8 @@ mod suite;
 
 pub use karga_core as core;
 pub use karga_executors as executors;
+#[cfg(feature = "http")]
+pub use karga_http as http;
 #[cfg(feature = "kafka")]
 pub use karga_kafka as kafka;
 #[cfg(feature = "testbed")]
@@ -93,6 +96,8 @@ pub mod prelude {
         Handle, IterationsExecutor, OverloadPolicy, Precision, Recording, ReplayExecutor,
         StageExecutor, ThinkTime, UserStage, UsersExecutor,
     };
+    #[cfg(feature = "http")]
+    pub use karga_http::{HttpRequest, HttpScenario};
     #[cfg(feature = "kafka")]
     pub use karga_kafka::{FetchScenario, KafkaUrl, ProduceScenario};
     #[cfg(feature = "testbed")]

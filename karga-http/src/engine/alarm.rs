@@ -1,0 +1,100 @@
+//! The deadline of a request, for less than the price of a timer per request.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Rings when a deadline has passed.
+///
+/// Setting a timer and taking it back costs more than all else that a request
+/// without I/O does. So one timer is kept from request to request; it rings at
+/// the deadline of an earlier one, and is set anew only then.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    deadline: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    pub(crate) fn new() -> Self {
+        Self {
+            deadline: Instant::now(),
+            sleep: None,
+        }
+    }
+
+    /// Rings after this time.
+    #[inline]
+    pub(crate) fn start(&mut self, after: Duration) {
+        self.deadline = Instant::now() + after;
+    }
+
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            if sleep.deadline() > deadline {
+                sleep.as_mut().reset(deadline);
+            }
+            match sleep.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) if sleep.deadline() >= deadline => return Poll::Ready(()),
+                // It was set for an earlier request.
+                Poll::Ready(()) => sleep.as_mut().reset(deadline),
+            }
+        }
+    }
+
+    /// What the future gives, unless the deadline passes first.
+    pub(crate) async fn within<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => self.poll(cx).map(|()| None),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn rings_after(alarm: &mut Alarm, after: Duration) {
+        let start = Instant::now();
+        alarm.start(after);
+        assert_eq!(alarm.within(pending::<()>()).await, None);
+        let late = start.elapsed() - after;
+        assert!(late <= Duration::from_millis(1), "{late:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_rings_at_the_deadline_whatever_was_set_before() {
+        let mut alarm = Alarm::new();
+        rings_after(&mut alarm, 3 * SECOND).await;
+        rings_after(&mut alarm, 30 * SECOND).await;
+        // Left standing by requests that were answered in time.
+        for after in [60, 40, 50] {
+            alarm.start(after * SECOND);
+            let answered = alarm.within(tokio::time::sleep(SECOND)).await;
+            assert!(answered.is_some());
+        }
+        rings_after(&mut alarm, 2 * SECOND).await;
+        alarm.start(5 * SECOND);
+        assert!(alarm.within(tokio::time::sleep(SECOND)).await.is_some());
+        // The timer of the request before rings in between.
+        rings_after(&mut alarm, 90 * SECOND).await;
+    }
+}

@@ -1,0 +1,452 @@
+//! Requests by the crate reqwest, which can do everything: a client for each
+//! user, and so a pool and a cookie jar for each.
+
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    io::ErrorKind,
+    mem,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use karga_core::error_chain;
+use reqwest::{Client, Request, Response, Url, Version, cookie::CookieStore, redirect};
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Exchange, alarm::Alarm};
+use crate::{
+    BuildError, HttpVersion,
+    answer::{Answer, Body},
+    fault::Fault,
+    request::Prepared,
+    target::Origin,
+    template::{Escape, Values},
+};
+
+/// What the clients of all users are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientSettings {
+    pub(crate) version: HttpVersion,
+    /// The most redirects to follow.
+    pub(crate) redirects: u32,
+    pub(crate) cookies: bool,
+    pub(crate) proxy: Option<reqwest::Proxy>,
+    /// None if no server speaks TLS.
+    pub(crate) tls: Option<ClientConfig>,
+}
+
+/// A user with a client of its own.
+pub(crate) struct ReqwestUser {
+    client: Client,
+    jar: Option<Arc<reqwest::cookie::Jar>>,
+    watch: Arc<Watch>,
+    /// Taken along by a request that is under way.
+    alarm: Mutex<Option<Box<Alarm>>>,
+    /// The servers that the user had a connection to.
+    known: Mutex<Vec<String>>,
+}
+
+/// What happens inside of a client.
+#[derive(Debug, Default)]
+struct Watch {
+    /// How long connections took that no request has told of.
+    connects: Mutex<Vec<Duration>>,
+    redirects: AtomicU64,
+}
+
+impl ReqwestUser {
+    pub(crate) fn new(settings: &ClientSettings) -> Result<Self, reqwest::Error> {
+        let watch = Arc::<Watch>::default();
+        let mut builder = Client::builder()
+            // Whatever is sent is counted, and nothing is sent twice.
+            .retry(reqwest::retry::never())
+            .referer(false)
+            // A task that looks for idle connections has nothing to do here.
+            .pool_idle_timeout(None)
+            .connector_layer(WatchLayer(Arc::clone(&watch)))
+            .redirect(policy(settings.redirects, &watch));
+        builder = match settings.version {
+            HttpVersion::Auto => builder,
+            HttpVersion::Http1 => builder.http1_only(),
+            HttpVersion::Http2 => builder.http2_prior_knowledge(),
+        };
+        builder = match &settings.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            // One that the environment names would be loaded in the server's place.
+            None => builder.no_proxy(),
+        };
+        if let Some(tls) = &settings.tls {
+            builder = builder.tls_backend_preconfigured(tls.clone());
+        }
+        let jar = settings.cookies.then(Arc::<reqwest::cookie::Jar>::default);
+        if let Some(jar) = &jar {
+            builder = builder.cookie_provider(Arc::clone(jar));
+        }
+        Ok(Self {
+            client: builder.build()?,
+            jar,
+            watch,
+            alarm: Mutex::default(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// Sends a request. `version` learns what HTTP the answer was.
+    pub(crate) async fn send(
+        &self,
+        prepared: &Prepared,
+        request: Request,
+        version: &AtomicU8,
+    ) -> Exchange {
+        let mut alarm = lock(&self.alarm)
+            .take()
+            .unwrap_or_else(|| Box::new(Alarm::new()));
+        alarm.start(prepared.deadline);
+        let url = request.url().clone();
+        let sent = request_len(&request) + self.cookie_len(&request);
+        let progress = Progress::default();
+        let exchanged = self.exchange(prepared, request, version, &progress);
+        // Large, and most of what a user is made of otherwise.
+        let result = alarm.within(Box::pin(exchanged)).await;
+        *lock(&self.alarm) = Some(alarm);
+
+        let connects = mem::take(&mut *lock(&self.watch.connects));
+        let result = match result {
+            Some(result) => result,
+            None => Err(Fault::timeout(prepared.deadline, progress.phase())),
+        };
+        let connecting = matches!(&result, Err(fault) if is_before_sending(fault));
+        Exchange {
+            sent: if connecting { 0 } else { sent },
+            received: progress.received.into_inner(),
+            status: result.as_ref().ok().map(|answer| answer.status),
+            reconnects: self.reconnects(&url, connects.len()),
+            connects,
+            unsolicited: 0,
+            redirects: self.watch.redirects.swap(0, Ordering::Relaxed),
+            result,
+        }
+    }
+
+    /// What reqwest adds to the request for the user's cookies.
+    fn cookie_len(&self, request: &Request) -> u64 {
+        let jar = self.jar.as_ref();
+        let jar = jar.filter(|_| !request.headers().contains_key(header::COOKIE));
+        let cookie = jar.and_then(|jar| jar.cookies(request.url()));
+        cookie.map_or(0, |cookie| ("cookie: \r\n".len() + cookie.len()) as u64)
+    }
+
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        request: Request,
+        version: &AtomicU8,
+        progress: &Progress,
+    ) -> Result<Answer, Fault> {
+        let fault = |error: &reqwest::Error| classify(error, &prepared.title);
+        let sent = self.client.execute(request).await;
+        let mut response = sent.map_err(|error| fault(&error))?;
+        version.store(version_code(response.version()), Ordering::Relaxed);
+        progress.add(head_len(&response));
+        let status = response.status().as_u16();
+        let headers = if prepared.want.headers {
+            mem::take(response.headers_mut())
+        } else {
+            HeaderMap::new()
+        };
+        let mut body = Body::new(prepared.want);
+        loop {
+            match response.chunk().await {
+                Ok(Some(part)) => {
+                    progress.add(part.len() as u64);
+                    body.push(&part);
+                }
+                Ok(None) => return Ok(Answer::new(status, headers, body)),
+                Err(error) => return Err(fault(&error)),
+            }
+        }
+    }
+
+    /// How many of so many new connections took the place of another: all but
+    /// the first to a server.
+    fn reconnects(&self, url: &Url, connects: usize) -> u64 {
+        if connects == 0 {
+            return 0;
+        }
+        let server = url[..url::Position::BeforePath].to_owned();
+        let mut known = lock(&self.known);
+        let is_first = !known.contains(&server);
+        if is_first {
+            known.push(server);
+        }
+        (connects - usize::from(is_first)) as u64
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a fault says that there was no connection to send anything over.
+fn is_before_sending(fault: &Fault) -> bool {
+    fault.class.starts_with("connect ")
+        || fault.class.starts_with("connect:")
+        || matches!(&*fault.class, "connect" | "dns" | "tls" | "request")
+}
+
+/// How far a request came.
+#[derive(Debug, Default)]
+struct Progress {
+    received: AtomicU64,
+}
+
+impl Progress {
+    fn add(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> &'static str {
+        match self.received.load(Ordering::Relaxed) {
+            0 => "connecting, or waiting for the answer",
+            _ => "while the body was read",
+        }
+    }
+}
+
+fn policy(most: u32, watch: &Arc<Watch>) -> redirect::Policy {
+    if most == 0 {
+        return redirect::Policy::none();
+    }
+    let watch = Arc::clone(watch);
+    redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() > most as usize {
+            return attempt.error(format!("more than {most} redirects"));
+        }
+        watch.redirects.fetch_add(1, Ordering::Relaxed);
+        attempt.follow()
+    })
+}
+
+/// Measures how long connections take to open.
+#[derive(Debug, Clone)]
+struct WatchLayer(Arc<Watch>);
+
+impl<S> Layer<S> for WatchLayer {
+    type Service = Watched<S>;
+
+    fn layer(&self, inner: S) -> Watched<S> {
+        Watched {
+            inner,
+            watch: Arc::clone(&self.0),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Watched<S> {
+    inner: S,
+    watch: Arc<Watch>,
+}
+
+impl<S, R> Service<R> for Watched<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, to: R) -> Self::Future {
+        let start = Instant::now();
+        let connecting = self.inner.call(to);
+        let watch = Arc::clone(&self.watch);
+        Box::pin(async move {
+            let connection = connecting.await?;
+            lock(&watch.connects).push(start.elapsed());
+            Ok(connection)
+        })
+    }
+}
+
+/// A request that is the same for every iteration, or the parts of one.
+pub(crate) fn fixed(prepared: &Prepared, origin: &Origin) -> Result<Request, BuildError> {
+    let values = Values::none();
+    request(prepared, origin, &values).map_err(|fault| BuildError::Url {
+        url: prepared.title.clone(),
+        why: fault.words,
+    })
+}
+
+/// A request with the values of an iteration.
+pub(crate) fn request(
+    prepared: &Prepared,
+    origin: &Origin,
+    values: &Values,
+) -> Result<Request, Fault> {
+    let mut scratch = origin.to_string().into_bytes();
+    prepared.path.render(values, Escape::Url, &mut scratch);
+    let url = String::from_utf8_lossy(&scratch).into_owned();
+    let url = Url::parse(&url)
+        .map_err(|error| Fault::failure("request", format!("{url:?} is no URL: {error}")))?;
+    let mut request = Request::new(prepared.method.clone(), url);
+    let headers = request.headers_mut();
+    for (name, template) in &prepared.headers {
+        let value = Prepared::header_value(name, template, values, &mut scratch)?;
+        headers.append(name.clone(), value);
+    }
+    if let Some(template) = &prepared.host {
+        let value = Prepared::header_value(&header::HOST, template, values, &mut scratch)?;
+        headers.insert(header::HOST, value);
+    }
+    if let Some(template) = &prepared.body {
+        let mut body = Vec::new();
+        template.render(values, prepared.body_escape, &mut body);
+        *request.body_mut() = Some(Bytes::from(body).into());
+    } else if prepared.declares_empty_body() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    Ok(request)
+}
+
+/// What HTTP/1.1 writes for this request: its head, and its body.
+fn request_len(request: &Request) -> u64 {
+    let url = request.url();
+    let path = url[url::Position::BeforePath..url::Position::AfterQuery].len();
+    let line = request.method().as_str().len() + 1 + path + " HTTP/1.1\r\n".len();
+    let headers = request.headers();
+    let mut len = line + fields_len(headers) + "\r\n".len();
+    if !headers.contains_key(header::HOST) {
+        let host = url[url::Position::BeforeHost..url::Position::AfterPort].len();
+        len += "host: \r\n".len() + host;
+    }
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    if let Some(body) = body {
+        let needs_none = body.is_empty() && matches!(*request.method(), Method::GET | Method::HEAD);
+        if !needs_none && !headers.contains_key(header::CONTENT_LENGTH) {
+            len += "content-length: \r\n".len() + body.len().to_string().len();
+        }
+        len += body.len();
+    }
+    len as u64
+}
+
+/// What HTTP/1.1 writes for the head of this answer.
+fn head_len(response: &Response) -> u64 {
+    let reason = match response.extensions().get::<hyper::ext::ReasonPhrase>() {
+        Some(reason) => reason.as_bytes().len(),
+        None => response.status().canonical_reason().map_or(0, str::len),
+    };
+    let line = "HTTP/1.1 200 \r\n".len() + reason;
+    (line + fields_len(response.headers()) + "\r\n".len()) as u64
+}
+
+fn fields_len(headers: &HeaderMap) -> usize {
+    let field = |(name, value): (&header::HeaderName, &HeaderValue)| {
+        name.as_str().len() + ": \r\n".len() + value.len()
+    };
+    headers.iter().map(field).sum()
+}
+
+/// A version of HTTP as a number that an atomic can hold; 0 is none.
+const fn version_code(version: Version) -> u8 {
+    match version {
+        Version::HTTP_10 => 10,
+        Version::HTTP_11 => 11,
+        Version::HTTP_2 => 20,
+        Version::HTTP_3 => 30,
+        _ => 9,
+    }
+}
+
+/// The version that a number stands for.
+pub(crate) const fn version_name(code: u8) -> Option<&'static str> {
+    match code {
+        0 => None,
+        9 => Some("HTTP/0.9"),
+        10 => Some("HTTP/1.0"),
+        20 => Some("HTTP/2"),
+        30 => Some("HTTP/3"),
+        _ => Some("HTTP/1.1"),
+    }
+}
+
+/// What an error of reqwest's counts as.
+fn classify(error: &reqwest::Error, to: &str) -> Fault {
+    let words = error_chain(error);
+    if error.is_redirect() {
+        return Fault::failure("too many redirects", words);
+    }
+    if error.is_builder() {
+        return Fault::failure("request", words);
+    }
+    if error.is_dns() {
+        return Fault::failure("dns", words);
+    }
+    let io = find::<io::Error>(error);
+    if error.is_connect() {
+        return match (find::<rustls::Error>(error), io) {
+            (Some(_), _) => Fault::failure("tls", words),
+            (None, Some(io)) => Fault {
+                words,
+                ..Fault::connect(io, &to)
+            },
+            (None, None) => Fault::failure("connect", words),
+        };
+    }
+    let lies =
+        |io: &io::Error| matches!(io.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData);
+    let hyper = find::<hyper::Error>(error);
+    if hyper.is_some_and(hyper::Error::is_parse) || io.is_some_and(lies) {
+        return Fault::protocol(words);
+    }
+    if let Some(io) = io {
+        return Fault {
+            words,
+            ..Fault::broken(io, "")
+        };
+    }
+    let is_closed = |error: &hyper::Error| {
+        error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+    };
+    if hyper.is_some_and(is_closed) {
+        return Fault::unknown("connection closed", words);
+    }
+    Fault::unknown("protocol", words)
+}
+
+/// The first error of this kind among an error's causes. What an `io::Error`
+/// carries is not its source, but one of its own.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let carried = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|carried| carried as &(dyn Error + 'static));
+        next = match carried {
+            Some(carried) => Some(carried),
+            None => error.source(),
+        };
+    }
+    None
+}

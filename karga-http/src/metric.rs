@@ -1,0 +1,141 @@
+//! What one iteration measured.
+
+use std::borrow::Cow;
+
+use karga_core::{Count, Metric, Outcome, Part, Step, Volume};
+
+/// What one iteration of an [`HttpScenario`](crate::HttpScenario) measured.
+///
+/// - Volume: answers, bytes of requests and bytes of answers, heads included.
+///   The lean engine counts what went over the connection (inside of TLS, where
+///   there is TLS). The reqwest engine sees neither: it counts what HTTP/1.1
+///   would write for the same head, and the body without the framing of chunks;
+///   of a chain of redirects the last exchange alone.
+/// - Counts: `status_200` and the like for each answer; `reconnects`, connections
+///   that had to be opened again; `unsolicited_answers`, bytes that came between
+///   requests, for which the connection was given up; `redirects` followed.
+/// - Steps: `connect`, the time that it took to open a connection: name
+///   resolution, TCP and TLS. What was opened before the load began is told by
+///   the first iteration, whose times it is no part of.
+/// - Parts: one for each request, if the scenario has several.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpMetric {
+    outcome: Outcome,
+    class: Option<Cow<'static, str>>,
+    status: Option<u16>,
+    label: Option<Cow<'static, str>>,
+    volume: Volume,
+    steps: Vec<Step>,
+    counts: Cow<'static, [Count]>,
+    parts: Vec<Part>,
+}
+
+impl HttpMetric {
+    /// The status of the answer; of the last one, where there were several
+    /// requests. None if there was no answer.
+    pub const fn status(&self) -> Option<u16> {
+        self.status
+    }
+}
+
+/// What one request of an iteration came to.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
+    pub(crate) class: Option<Cow<'static, str>>,
+    pub(crate) status: Option<u16>,
+    pub(crate) volume: Volume,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) counts: Cow<'static, [Count]>,
+}
+
+impl HttpMetric {
+    /// That of an iteration with one request.
+    #[inline]
+    pub(crate) fn of_one(measured: Measured, label: Option<Cow<'static, str>>) -> Self {
+        Self {
+            outcome: measured.outcome,
+            class: measured.class,
+            status: measured.status,
+            label,
+            volume: measured.volume,
+            steps: measured.steps,
+            counts: measured.counts,
+            parts: Vec::new(),
+        }
+    }
+
+    /// That of an iteration in which nothing has happened yet.
+    pub(crate) fn of_flow(requests: usize) -> Self {
+        Self {
+            outcome: Outcome::Success,
+            class: None,
+            status: None,
+            label: None,
+            volume: Volume::default(),
+            steps: Vec::new(),
+            counts: Cow::Borrowed(&[]),
+            parts: Vec::with_capacity(requests),
+        }
+    }
+
+    /// Adds a request: `part` has its label and times.
+    pub(crate) fn add(&mut self, measured: Measured, mut part: Part) {
+        part.outcome = measured.outcome;
+        part.error_class.clone_from(&measured.class);
+        part.volume = measured.volume;
+        part.counts = measured.counts;
+        for count in &*part.counts {
+            let counts = self.counts.to_mut();
+            match counts.iter_mut().find(|known| known.name == count.name) {
+                Some(known) => known.count += count.count,
+                None => counts.push(*count),
+            }
+        }
+        self.parts.push(part);
+        self.outcome = measured.outcome;
+        self.class = measured.class;
+        self.status = measured.status;
+        self.volume.messages += measured.volume.messages;
+        self.volume.bytes_sent += measured.volume.bytes_sent;
+        self.volume.bytes_received += measured.volume.bytes_received;
+        self.steps.extend(measured.steps);
+    }
+}
+
+impl Metric for HttpMetric {
+    #[inline]
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    #[inline]
+    fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    fn error_class(&self) -> Option<Cow<'static, str>> {
+        self.class.clone()
+    }
+
+    #[inline]
+    fn label(&self) -> Option<Cow<'static, str>> {
+        self.label.clone()
+    }
+
+    #[inline]
+    fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    #[inline]
+    fn counts(&self) -> &[Count] {
+        &self.counts
+    }
+
+    #[inline]
+    fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+}

@@ -1,0 +1,212 @@
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use karga_core::{Action, Count, Iteration, Outcome, Part, Step, Volume};
+use tokio::time::Instant;
+
+use super::{Fixed, Plan, Planned};
+use crate::{
+    HttpMetric,
+    engine::{
+        Exchange,
+        lean::{self, LeanUser},
+        reqwest::{self, ReqwestUser},
+    },
+    fault::Fault,
+    metric::Measured,
+    request::Prepared,
+    status,
+    template::Values,
+};
+
+/// One virtual user of an [`HttpScenario`](crate::HttpScenario), with connections
+/// of its own.
+pub struct HttpUser {
+    plan: Arc<Plan>,
+    user: u64,
+    carrier: Carrier,
+    /// What requests are written into that differ from iteration to iteration;
+    /// kept for its memory.
+    scratch: Mutex<Vec<u8>>,
+}
+
+/// What carries this user's requests.
+pub(super) enum Carrier {
+    Lean(LeanUser),
+    Reqwest(ReqwestUser),
+}
+
+impl HttpUser {
+    pub(super) fn new(plan: Arc<Plan>, user: u64, carrier: Carrier) -> Self {
+        Self {
+            plan,
+            user,
+            carrier,
+            scratch: Mutex::default(),
+        }
+    }
+
+    #[inline]
+    async fn iterate(&self, iteration: Iteration) -> HttpMetric {
+        let mut values = Values {
+            iteration,
+            captured: vec![None; self.plan.captures], // none allocate nothing
+        };
+        if let [only] = &*self.plan.requests {
+            let measured = self.send(only, &mut values).await;
+            return HttpMetric::of_one(measured, only.prepared.label.clone());
+        }
+        let start = Instant::now();
+        let mut metric = HttpMetric::of_flow(self.plan.requests.len());
+        let mut part_start = start;
+        for planned in &self.plan.requests {
+            let measured = self.send(planned, &mut values).await;
+            let part_end = Instant::now();
+            let ends_here = measured.outcome != Outcome::Success;
+            let label = planned.prepared.label.clone().unwrap_or_default();
+            let part = Part::new(label, part_start - start, part_end - start);
+            metric.add(measured, part);
+            if ends_here {
+                break;
+            }
+            part_start = part_end;
+        }
+        metric
+    }
+
+    /// Sends one request and judges its answer.
+    #[inline]
+    async fn send(&self, planned: &Planned, values: &mut Values) -> Measured {
+        let exchange = match &self.carrier {
+            Carrier::Lean(user) => self.send_lean(user, planned, values).await,
+            Carrier::Reqwest(user) => self.send_reqwest(user, planned, values).await,
+        };
+        self.judge(exchange, &planned.prepared, values)
+    }
+
+    #[inline]
+    async fn send_lean(&self, user: &LeanUser, planned: &Planned, values: &Values) -> Exchange {
+        let prepared = &planned.prepared;
+        let dialer = &self.plan.dialers[prepared.origin];
+        if let Fixed::Lean(message) = &planned.fixed {
+            return user.send(prepared, dialer, message).await;
+        }
+        let mut message = std::mem::take(&mut *self.scratch());
+        let exchange = match lean::render(prepared, &dialer.origin, values, &mut message) {
+            Ok(()) => user.send(prepared, dialer, &message).await,
+            Err(fault) => unsent(fault),
+        };
+        *self.scratch() = message;
+        exchange
+    }
+
+    async fn send_reqwest(
+        &self,
+        user: &ReqwestUser,
+        planned: &Planned,
+        values: &Values,
+    ) -> Exchange {
+        let prepared = &planned.prepared;
+        let fixed = match &planned.fixed {
+            Fixed::Reqwest(request) => request.try_clone(),
+            _ => None,
+        };
+        let request = match fixed {
+            Some(request) => Ok(request),
+            None => {
+                let origin = &self.plan.dialers[prepared.origin].origin;
+                reqwest::request(prepared, origin, values)
+            }
+        };
+        match request {
+            Ok(request) => user.send(prepared, request, &self.plan.version).await,
+            Err(fault) => unsent(fault),
+        }
+    }
+
+    fn scratch(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn judge(&self, exchange: Exchange, prepared: &Prepared, values: &mut Values) -> Measured {
+        let answered = exchange.status.is_some();
+        let counts = counts(&exchange);
+        let judged = match exchange.result {
+            Ok(answer) => prepared.judge(&answer, values),
+            Err(fault) => Err(fault),
+        };
+        let (outcome, class) = match judged {
+            Ok(()) => (Outcome::Success, None),
+            Err(fault) => (fault.outcome, Some(self.note(fault, prepared))),
+        };
+        Measured {
+            outcome,
+            class,
+            status: exchange.status,
+            volume: Volume::new(u64::from(answered), exchange.sent, exchange.received),
+            steps: steps(exchange.connects),
+            counts,
+        }
+    }
+
+    /// Keeps the words of a class's first fault, and gives the class.
+    #[cold]
+    fn note(&self, fault: Fault, prepared: &Prepared) -> Cow<'static, str> {
+        let Fault { class, words, .. } = fault;
+        self.plan.firsts.note(&class, || {
+            format!("{}, sent by user {}: {words}", prepared.title, self.user)
+        });
+        class
+    }
+}
+
+/// What comes of a request that could not be made.
+fn unsent(fault: Fault) -> Exchange {
+    Exchange {
+        result: Err(fault),
+        ..Exchange::default()
+    }
+}
+
+/// The status of the answer, and what else happened. Most often nothing did, and
+/// nothing is allocated.
+#[inline]
+fn counts(exchange: &Exchange) -> Cow<'static, [Count]> {
+    let status = status::count(exchange.status);
+    let others = [
+        Count::new("reconnects", exchange.reconnects),
+        Count::new("unsolicited_answers", exchange.unsolicited),
+        Count::new("redirects", exchange.redirects),
+    ];
+    if others.iter().all(|other| other.count == 0) {
+        return Cow::Borrowed(status);
+    }
+    let others = others.into_iter().filter(|other| other.count > 0);
+    Cow::Owned(status.iter().copied().chain(others).collect())
+}
+
+fn steps(connects: Vec<std::time::Duration>) -> Vec<Step> {
+    let step = |took| Step::new("connect", took);
+    connects.into_iter().map(step).collect()
+}
+
+impl Action for HttpUser {
+    type Metric = HttpMetric;
+
+    #[inline]
+    fn call(&self, iteration: Iteration) -> impl Future<Output = HttpMetric> + Send {
+        self.iterate(iteration)
+    }
+}
+
+impl fmt::Debug for HttpUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpUser")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
