@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use karga::prelude::*;
+use karga::{http::Engine, prelude::*};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -21,8 +21,43 @@ const LENGTH: Duration = Duration::from_secs(10);
 const STALL_AT: Duration = Duration::from_secs(4);
 const STALL_FOR: Duration = Duration::from_secs(2);
 
-/// Answers each byte with one byte, at once or when the stall is over.
-async fn serve() -> SocketAddr {
+/// What a server reads as a request, and what it answers.
+#[derive(Clone, Copy)]
+enum Protocol {
+    /// A byte for a byte.
+    Ping,
+    Http,
+}
+
+impl Protocol {
+    /// Reads one request; whether there was one.
+    async fn read(self, socket: &mut TcpStream) -> bool {
+        match self {
+            Self::Ping => socket.read_u8().await.is_ok(),
+            Self::Http => {
+                let mut request = Vec::new();
+                // A GET has no body: a blank line is its end.
+                while !request.ends_with(b"\r\n\r\n") {
+                    match socket.read_u8().await {
+                        Ok(byte) => request.push(byte),
+                        Err(_) => return false,
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    fn answer(self) -> &'static [u8] {
+        match self {
+            Self::Ping => b"!",
+            Self::Http => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        }
+    }
+}
+
+/// Answers each request, at once or when the stall is over.
+async fn serve(protocol: Protocol) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -30,12 +65,12 @@ async fn serve() -> SocketAddr {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
             tokio::spawn(async move {
-                while socket.read_u8().await.is_ok() {
+                while protocol.read(&mut socket).await {
                     let stall = started + STALL_AT..started + STALL_AT + STALL_FOR;
                     if stall.contains(&Instant::now()) {
                         sleep_until(stall.end).await;
                     }
-                    if socket.write_u8(1).await.is_err() {
+                    if socket.write_all(protocol.answer()).await.is_err() {
                         return;
                     }
                 }
@@ -82,10 +117,17 @@ impl Action for PingUser {
 }
 
 async fn run(workers: u64, overload: OverloadPolicy) -> Run<HistogramAggregate> {
+    let addr = serve(Protocol::Ping).await;
+    run_scenario(Ping { addr }, workers, overload).await
+}
+
+async fn run_scenario<S: Scenario>(
+    scenario: S,
+    workers: u64,
+    overload: OverloadPolicy,
+) -> Run<HistogramAggregate> {
     LoadTest::builder()
-        .scenario(Ping {
-            addr: serve().await,
-        })
+        .scenario(scenario)
         .executor(
             StageExecutor::builder()
                 .start_rate(RATE)
@@ -172,4 +214,35 @@ async fn dropped_arrivals_are_counted_and_the_rest_is_true() {
         "{:?}",
         ping.response_time.p99
     );
+}
+
+/// The same over HTTP, by each engine as it is: 32 connections meet the stall,
+/// and there is nothing to switch on.
+async fn http_tells_the_whole_stall(engine: Engine) {
+    let url = format!("http://{}/", serve(Protocol::Http).await);
+    let scenario = HttpScenario::builder(url).engine(engine).build().unwrap();
+    let run = run_scenario(scenario, 32, OverloadPolicy::Queue).await;
+    let summary = Summary::derive(&run);
+    let http = &summary.scenarios[0];
+    assert_eq!(
+        (http.planned, http.succeeded, http.dropped),
+        (10_000, 10_000, 0)
+    );
+    close(http.response_time.p90, 1.0);
+    close(http.response_time.p99, 1.9);
+    close(http.response_time.max, 2.0);
+    assert_eq!(http.generator.verdict, Verdict::InFlightLimit);
+    let connected: Vec<_> = http.steps.iter().map(|step| &*step.name).collect();
+    assert_eq!(connected, ["connect"]);
+    assert_eq!(http.steps[0].duration.count, 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lean_http_engine_tells_the_whole_stall() {
+    http_tells_the_whole_stall(Engine::Lean).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reqwest_http_engine_tells_the_whole_stall() {
+    http_tells_the_whole_stall(Engine::Reqwest).await;
 }
