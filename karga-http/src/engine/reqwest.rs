@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 use karga_core::error_chain;
 use reqwest::{Client, Request, Response, Url, Version, cookie::CookieStore, redirect};
 use rustls::ClientConfig;
@@ -318,8 +318,13 @@ pub(crate) fn request(
     if let Some(template) = &prepared.body {
         let mut body = Vec::new();
         template.render(values, prepared.body_escape, &mut body);
-        *request.body_mut() = Some(Bytes::from(body).into());
-    } else if prepared.declares_empty_body() {
+        if !body.is_empty() {
+            *request.body_mut() = Some(Bytes::from(body).into());
+            return Ok(request);
+        }
+    }
+    // hyper says nothing of the length of what is empty.
+    if prepared.body.is_some() || prepared.declares_empty_body() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     Ok(request)
@@ -336,13 +341,9 @@ fn request_len(request: &Request) -> u64 {
         let host = url[url::Position::BeforeHost..url::Position::AfterPort].len();
         len += "host: \r\n".len() + host;
     }
-    let body = request.body().and_then(reqwest::Body::as_bytes);
-    if let Some(body) = body {
-        let needs_none = body.is_empty() && matches!(*request.method(), Method::GET | Method::HEAD);
-        if !needs_none && !headers.contains_key(header::CONTENT_LENGTH) {
-            len += "content-length: \r\n".len() + body.len().to_string().len();
-        }
-        len += body.len();
+    // One that is empty is none, and has its length among the headers.
+    if let Some(body) = request.body().and_then(reqwest::Body::as_bytes) {
+        len += "content-length: \r\n".len() + body.len().to_string().len() + body.len();
     }
     len as u64
 }
