@@ -1,6 +1,6 @@
 //! One request: as a person describes it, and as a user sends it.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::{
     check::default_status,
     fault::Fault,
     target::{Origin, Target, basic},
-    template::{Escape, Names, Template, Values},
+    template::{Escape, Make, Names, Template, Values},
 };
 
 /// A request of an [`HttpScenario`](crate::HttpScenario).
@@ -193,6 +193,16 @@ pub(crate) struct Common<'a> {
     pub(crate) label_all: bool,
 }
 
+/// Variables and their places.
+pub(crate) struct Variables(pub(crate) Vec<(usize, Make)>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.0.iter().map(|(place, _)| place);
+        f.debug_list().entries(places).finish()
+    }
+}
+
 /// A request, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -209,6 +219,8 @@ pub(crate) struct Prepared {
     pub(crate) host: Option<Template>,
     pub(crate) body: Option<Template>,
     pub(crate) body_escape: Escape,
+    /// The variables that stand anywhere in it, with their places.
+    pub(crate) variables: Variables,
     pub(crate) deadline: Duration,
     pub(crate) want: Want,
     checks: Vec<Check>,
@@ -295,6 +307,9 @@ impl Prepared {
             let path = path.split(['?', '#']).next().unwrap_or(path);
             common.label_all.then(|| format!("{method} {path}"))
         });
+        let templates = headers.given.iter().map(|(_, value)| value);
+        let templates = templates.chain([&target.path]).chain(&headers.host);
+        let variables = Variables(names.used(templates.chain(&body)));
         Ok(Self {
             label: label.map(Cow::Owned),
             title,
@@ -305,6 +320,7 @@ impl Prepared {
             host: headers.host,
             body,
             body_escape,
+            variables,
             deadline,
             want: Want {
                 headers: needs_headers,
@@ -329,6 +345,24 @@ impl Prepared {
     /// expects one may wait for it (RFC 9110, 8.6).
     pub(crate) fn declares_empty_body(&self) -> bool {
         matches!(self.method, Method::POST | Method::PUT | Method::PATCH)
+    }
+
+    /// Fills in path and query, and makes sure that values did not make it
+    /// another path: to all who read URLs, "/a/../b" is "/b".
+    pub(crate) fn render_path(&self, values: &Values, to: &mut Vec<u8>) -> Result<(), Fault> {
+        let start = to.len();
+        self.path.render(values, Escape::Url, to);
+        if self.path.is_fixed() {
+            return Ok(());
+        }
+        let path = to[start..].split(|&byte| byte == b'?').next();
+        let mut segments = path.unwrap_or_default().split(|&byte| byte == b'/');
+        if segments.any(is_dots) {
+            let path = String::from_utf8_lossy(&to[start..]);
+            let words = format!("the path {path:?} would be that of another one: it was not sent");
+            return Err(Fault::failure("request", words));
+        }
+        Ok(())
     }
 
     /// Fills in a header's value, and makes sure that it is one.
@@ -382,6 +416,21 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+/// Whether a path's segment stands for this or the outer folder, escaped or not.
+fn is_dots(segment: &[u8]) -> bool {
+    let mut rest = segment;
+    let mut dots = 0;
+    while let Some((_, after)) = rest.split_first() {
+        rest = match rest {
+            [b'.', ..] => after,
+            [b'%', b'2', b'e' | b'E', after @ ..] => after,
+            _ => return false,
+        };
+        dots += 1;
+    }
+    matches!(dots, 1 | 2)
 }
 
 const USER_AGENT: &str = concat!("karga/", env!("CARGO_PKG_VERSION"));

@@ -201,6 +201,7 @@ mod tests {
     fn path(url: &str) -> String {
         let values = Values {
             iteration: Iteration::new(5, 2, Duration::ZERO),
+            made: Vec::new(),
             captured: Vec::new(),
         };
         let mut path = Vec::new();

@@ -66,6 +66,29 @@ impl Names {
         self.captured.len()
     }
 
+    /// How many variables there are.
+    pub(crate) fn variables(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// The variables that some of these templates use, with their places.
+    pub(crate) fn used<'a>(
+        &self,
+        templates: impl Iterator<Item = &'a Template>,
+    ) -> Vec<(usize, Make)> {
+        let pieces = templates.flat_map(Template::pieces);
+        let mut places: Vec<usize> = pieces
+            .filter_map(|piece| match piece {
+                Piece::Value(Value::Made(place)) => Some(*place),
+                _ => None,
+            })
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        let make = |place: usize| (place, Arc::clone(&self.variables[place].1));
+        places.into_iter().map(make).collect()
+    }
+
     fn check(&self, name: &str) -> Result<(), BuildError> {
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         let why = if name.is_empty() || !name.chars().all(fits) {
@@ -85,8 +108,8 @@ impl Names {
         if let Some((_, value)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Ok(value.clone());
         }
-        if let Some((_, make)) = self.variables.iter().find(|(known, _)| known == name) {
-            return Ok(Value::Made(Variable(Arc::clone(make))));
+        if let Some(place) = self.variables.iter().position(|(known, _)| known == name) {
+            return Ok(Value::Made(place));
         }
         if let Some(place) = self.captured.iter().position(|known| known == name) {
             return Ok(Value::Captured(place));
@@ -111,24 +134,18 @@ impl Names {
 pub(crate) enum Value {
     Index,
     User,
-    Made(Variable),
+    /// Its place among the variables.
+    Made(usize),
     /// Its place among the captured values.
     Captured(usize),
-}
-
-#[derive(Clone)]
-pub(crate) struct Variable(Make);
-
-impl fmt::Debug for Variable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Variable")
-    }
 }
 
 /// The values of one iteration.
 #[derive(Debug)]
 pub(crate) struct Values {
     pub(crate) iteration: Iteration,
+    /// Those of the variables that the request uses: the same wherever it does.
+    pub(crate) made: Vec<Option<String>>,
     /// Those that were captured so far. What a template asks for is there: a
     /// flow ends at the first request that does not succeed.
     pub(crate) captured: Vec<Option<String>>,
@@ -139,7 +156,15 @@ impl Values {
     pub(crate) const fn none() -> Self {
         Self {
             iteration: Iteration::new(0, 0, Duration::ZERO),
+            made: Vec::new(),
             captured: Vec::new(),
+        }
+    }
+
+    /// Makes what a request uses anew.
+    pub(crate) fn make(&mut self, variables: &[(usize, Make)]) {
+        for (place, make) in variables {
+            self.made[*place] = Some(make(&self.iteration));
         }
     }
 }
@@ -226,8 +251,9 @@ impl Template {
                 Piece::Text(text) => to.extend_from_slice(text),
                 Piece::Value(Value::Index) => push_number(values.iteration.index, to),
                 Piece::Value(Value::User) => push_number(values.iteration.user, to),
-                Piece::Value(Value::Made(make)) => {
-                    escape.push(&(make.0)(&values.iteration), to);
+                Piece::Value(Value::Made(place)) => {
+                    let value = values.made.get(*place).and_then(Option::as_deref);
+                    escape.push(value.unwrap_or_default(), to);
                 }
                 Piece::Value(Value::Captured(place)) => {
                     let value = values.captured.get(*place).and_then(Option::as_deref);
@@ -282,6 +308,7 @@ mod tests {
     fn values() -> Values {
         Values {
             iteration: Iteration::new(7, 3, Duration::ZERO),
+            made: vec![None],
             captured: vec![Some("a \"b\"/ä".to_owned())],
         }
     }
@@ -297,7 +324,9 @@ mod tests {
     fn render(text: &str, escape: Escape) -> String {
         let template = Template::parse(text, &names(), "the body").unwrap();
         let mut rendered = Vec::new();
-        template.render(&values(), escape, &mut rendered);
+        let mut values = values();
+        values.make(&names().used([&template].into_iter()));
+        template.render(&values, escape, &mut rendered);
         String::from_utf8(rendered).unwrap()
     }
 

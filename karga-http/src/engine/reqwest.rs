@@ -32,7 +32,7 @@ use crate::{
     fault::Fault,
     request::Prepared,
     target::Origin,
-    template::{Escape, Values},
+    template::Values,
 };
 
 /// What the clients of all users are made of.
@@ -301,7 +301,7 @@ pub(crate) fn request(
     values: &Values,
 ) -> Result<Request, Fault> {
     let mut scratch = origin.to_string().into_bytes();
-    prepared.path.render(values, Escape::Url, &mut scratch);
+    prepared.render_path(values, &mut scratch)?;
     let url = String::from_utf8_lossy(&scratch).into_owned();
     let url = Url::parse(&url)
         .map_err(|error| Fault::failure("request", format!("{url:?} is no URL: {error}")))?;

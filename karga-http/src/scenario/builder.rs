@@ -82,7 +82,7 @@ impl HttpScenarioBuilder {
     }
 
     /// A value for templates, `{{name}}`, that is made anew for each request that
-    /// uses it.
+    /// uses it, and is the same wherever it stands in that request.
     ///
     /// ```
     /// use karga_http::HttpScenario;
@@ -262,6 +262,7 @@ impl HttpScenarioBuilder {
                 requests,
                 dialers,
                 captures: names.captures(),
+                variables: names.variables(),
                 engine,
                 because,
                 preflight: self.preflight,

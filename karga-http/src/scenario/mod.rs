@@ -116,6 +116,7 @@ pub(crate) struct Plan {
     pub(crate) dialers: Box<[Dialer]>,
     /// How many captured values an iteration holds.
     pub(crate) captures: usize,
+    pub(crate) variables: usize,
     pub(crate) engine: EnginePlan,
     /// Why it is this engine, if the scenario asked for something.
     pub(crate) because: Option<&'static str>,

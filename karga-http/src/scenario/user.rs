@@ -53,7 +53,9 @@ impl HttpUser {
     async fn iterate(&self, iteration: Iteration) -> HttpMetric {
         let mut values = Values {
             iteration,
-            captured: vec![None; self.plan.captures], // none allocate nothing
+            // None of them allocate nothing.
+            made: vec![None; self.plan.variables],
+            captured: vec![None; self.plan.captures],
         };
         if let [only] = &*self.plan.requests {
             let measured = self.send(only, &mut values).await;
@@ -80,6 +82,7 @@ impl HttpUser {
     /// Sends one request and judges its answer.
     #[inline]
     async fn send(&self, planned: &Planned, values: &mut Values) -> Measured {
+        values.make(&planned.prepared.variables.0);
         let exchange = match &self.carrier {
             Carrier::Lean(user) => self.send_lean(user, planned, values).await,
             Carrier::Reqwest(user) => self.send_reqwest(user, planned, values).await,

@@ -2,12 +2,7 @@
 
 use http::header;
 
-use crate::{
-    fault::Fault,
-    request::Prepared,
-    target::Origin,
-    template::{Escape, Values},
-};
+use crate::{fault::Fault, request::Prepared, target::Origin, template::Values};
 
 /// Writes a request: head and body in one piece, so that one write sends it.
 pub(crate) fn render(
@@ -20,7 +15,7 @@ pub(crate) fn render(
     to.clear();
     to.extend_from_slice(request.method.as_str().as_bytes());
     to.push(b' ');
-    request.path.render(values, Escape::Url, to);
+    request.render_path(values, to)?;
     to.extend_from_slice(b" HTTP/1.1\r\n");
     match &request.host {
         Some(template) => {
