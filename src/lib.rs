@@ -113,6 +113,12 @@ pub mod prelude {
 }
 
 /// Keeps the programs in README.md compiling.
-#[cfg(all(doctest, feature = "hdr-log", feature = "kafka", feature = "testbed"))]
+#[cfg(all(
+    doctest,
+    feature = "hdr-log",
+    feature = "http",
+    feature = "kafka",
+    feature = "testbed"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
