@@ -10,7 +10,7 @@ use crate::{
     answer::{Answer, Want},
     check::default_status,
     fault::Fault,
-    target::{Origin, Target, basic},
+    target::{Origin, Target, basic, without_password},
     template::{Escape, Make, Names, Template, Values},
 };
 
@@ -207,7 +207,8 @@ impl fmt::Debug for Variables {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) label: Option<Cow<'static, str>>,
-    /// For words: "GET http://host/path", values not filled in.
+    /// For words: "GET http://host/path", values not filled in, and nobody's
+    /// password.
     pub(crate) title: String,
     pub(crate) method: Method,
     /// The place of the server among those of the scenario.
@@ -248,7 +249,7 @@ impl Prepared {
             });
         }
         let target = Target::parse(&given.url, names)?;
-        let title = format!("{method} {}", given.url);
+        let title = format!("{method} {}", without_password(&given.url));
         let mut headers = Headers::default();
         for (name, value) in given.headers.iter() {
             headers.add(name, value, names)?;
@@ -303,8 +304,8 @@ impl Prepared {
         };
         let label = given.name.or_else(|| {
             let path = given.url.split_once("://").map_or("", |(_, rest)| rest);
-            let path = path.find('/').map_or("/", |at| &path[at..]);
             let path = path.split(['?', '#']).next().unwrap_or(path);
+            let path = path.find('/').map_or("/", |at| &path[at..]);
             common.label_all.then(|| format!("{method} {path}"))
         });
         let templates = headers.given.iter().map(|(_, value)| value);

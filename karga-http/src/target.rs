@@ -149,6 +149,15 @@ fn authority(text: &str) -> (&str, &str) {
     (scheme, &rest[..end])
 }
 
+/// A URL as it may be shown to anybody: without user and password.
+pub(crate) fn without_password(url: &str) -> String {
+    let (_, authority) = authority(url);
+    match authority.rfind('@') {
+        Some(at) => url.replacen(&authority[..=at], "", 1),
+        None => url.to_owned(),
+    }
+}
+
 /// The value of the header `authorization` (RFC 7617).
 pub(crate) fn basic(user: &str, password: &str) -> String {
     format!(
@@ -224,6 +233,18 @@ mod tests {
         assert_eq!(path("http://h"), "/");
         assert_eq!(path("http://h?q"), "/?q");
         assert_eq!(path("http://h/a b/ä/../c?d=e f#g"), "/a%20b/c?d=e%20f");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("http://us%40er:p@ss@h:80/a@b", "http://h:80/a@b"),
+            ("https://me@h?@", "https://h?@"),
+            ("http://h/{{user}}@x", "http://h/{{user}}@x"),
+            ("http://h", "http://h"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 
     #[test]

@@ -64,6 +64,8 @@ struct Watch {
     /// How long connections took that no request has told of.
     connects: Mutex<Vec<Duration>>,
     redirects: AtomicU64,
+    /// Where they led.
+    led_to: Mutex<Vec<Url>>,
 }
 
 impl ReqwestUser {
@@ -180,18 +182,22 @@ impl ReqwestUser {
     }
 
     /// How many of so many new connections took the place of another: all but
-    /// the first to a server.
+    /// the first to a server, that of a redirect's target too.
     fn reconnects(&self, url: &Url, connects: usize) -> u64 {
+        let led_to = mem::take(&mut *lock(&self.watch.led_to));
         if connects == 0 {
             return 0;
         }
-        let server = url[..url::Position::BeforePath].to_owned();
         let mut known = lock(&self.known);
-        let is_first = !known.contains(&server);
-        if is_first {
-            known.push(server);
+        let mut firsts = 0;
+        for url in std::iter::once(url).chain(&led_to) {
+            let server = &url[..url::Position::BeforePath];
+            if !known.iter().any(|known| known == server) {
+                known.push(server.to_owned());
+                firsts += 1;
+            }
         }
-        (connects - usize::from(is_first)) as u64
+        connects.saturating_sub(firsts) as u64
     }
 }
 
@@ -235,6 +241,7 @@ fn policy(most: u32, watch: &Arc<Watch>) -> redirect::Policy {
             return attempt.error(format!("more than {most} redirects"));
         }
         watch.redirects.fetch_add(1, Ordering::Relaxed);
+        lock(&watch.led_to).push(attempt.url().clone());
         attempt.follow()
     })
 }
