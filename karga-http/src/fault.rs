@@ -44,6 +44,11 @@ impl Fault {
         Self::failure("protocol", words)
     }
 
+    /// The server speaks something else from here on.
+    pub(crate) fn switched() -> Self {
+        Self::protocol("the server switched protocols, which nobody asked for")
+    }
+
     /// No connection, and so no request.
     pub(crate) fn connect(error: &io::Error, to: &dyn std::fmt::Display) -> Self {
         let class = match error.kind() {

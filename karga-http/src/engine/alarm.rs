@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop::has_budget_remaining,
+    time::{Instant, Sleep, sleep_until},
+};
 
 /// Rings when a deadline has passed.
 ///
@@ -45,6 +48,11 @@ impl Alarm {
                 sleep.as_mut().reset(deadline);
             }
             match sleep.as_mut().poll(cx) {
+                // Where there is always something to read, a task comes here only when
+                // its share is used up, and then the timer tells nothing.
+                Poll::Pending if !has_budget_remaining() && Instant::now() >= deadline => {
+                    return Poll::Ready(());
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) if sleep.deadline() >= deadline => return Poll::Ready(()),
                 // It was set for an earlier request.
@@ -71,6 +79,19 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// As is a connection that always has bytes: it pauses only because it has to.
+    #[tokio::test(start_paused = true)]
+    async fn it_rings_where_work_never_pauses() {
+        let mut alarm = Alarm::new();
+        alarm.start(Duration::ZERO);
+        let busy = async {
+            loop {
+                tokio::task::coop::consume_budget().await;
+            }
+        };
+        assert_eq!(alarm.within(busy).await, None::<()>);
+    }
 
     async fn rings_after(alarm: &mut Alarm, after: Duration) {
         let start = Instant::now();

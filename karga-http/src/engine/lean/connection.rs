@@ -32,14 +32,14 @@ pub(super) struct Connection {
     buffer: Vec<u8>,
     /// Bytes of the buffer that were read.
     filled: usize,
-    /// Whether it carried a request before.
-    pub(super) used: bool,
     /// Whether it can carry another one.
     pub(super) reusable: bool,
     /// Bytes of the message that the stream took.
     pub(super) sent: usize,
     /// Whether the stream may hold some of them back.
     unflushed: bool,
+    /// Why the stream takes no more of them.
+    unwritable: Option<io::Error>,
     /// Bytes of the answer.
     pub(super) received: u64,
 }
@@ -83,10 +83,10 @@ impl Connection {
             stream,
             buffer: vec![0; BUFFER],
             filled: 0,
-            used: false,
             reusable: true,
             sent: 0,
             unflushed: false,
+            unwritable: None,
             received: 0,
         }
     }
@@ -111,18 +111,19 @@ impl Connection {
         message: Message<'_>,
         alarm: &mut Alarm,
     ) -> Result<Answer, Stopped> {
-        let fresh = !self.used;
-        self.used = true;
         self.reusable = false; // until the answer is whole
         self.filled = 0;
         self.sent = 0;
         self.received = 0;
         self.unflushed = true;
+        self.unwritable = None;
 
         let mut new = 0;
         let head = loop {
-            // A head ends with a line: before one is whole, there is nothing new.
-            if self.buffer[new..self.filled].contains(&b'\n')
+            // A head ends with a line: before one is whole, there is nothing new. What
+            // comes first may be no head at all, and never have a line.
+            let came = &self.buffer[new..self.filled];
+            if (new == 0 && !came.is_empty() || came.contains(&b'\n'))
                 && let Some(head) = self.head(message)?
             {
                 break head;
@@ -136,10 +137,6 @@ impl Connection {
                     return Err(Fault::closed(when).into());
                 }
                 Ok(0) => return Err(Fault::closed("in the head of the answer").into()),
-                Err(Stopped::NotSent(error)) if fresh => {
-                    let words = format!("a fresh connection took no request: {error}");
-                    return Err(Fault::failure("connection closed", words).into());
-                }
                 Err(stopped) => return Err(stopped),
             }
         };
@@ -157,8 +154,7 @@ impl Connection {
             let bytes = &self.buffer[..self.filled];
             match head::parse(bytes, message.is_head, message.want.headers)? {
                 Some(head) if head.status == 101 => {
-                    let words = "the server switched protocols, which nobody asked for";
-                    return Err(Fault::protocol(words));
+                    return Err(Fault::switched());
                 }
                 // What comes before the answer (RFC 9110, 15.2).
                 Some(head) if head.status < 200 => {
@@ -251,31 +247,40 @@ impl Connection {
         phase: &'static str,
     ) -> Result<usize, Stopped> {
         poll_fn(|cx| {
-            let written = self.poll_write(cx, message.bytes);
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(read)) => {
-                    self.received += read as u64;
-                    return Poll::Ready(Ok(read));
-                }
-                // What cannot be written may have been answered all the same: a
-                // server can refuse a request before it has read it.
-                Poll::Ready(Err(_)) | Poll::Pending if written.is_err() => {}
-                Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(Fault::broken(&error, phase).into()));
-                }
+            // What cannot be written may be answered all the same: a server can refuse a
+            // request before it has read it, and what it said may be yet to be seen.
+            if self.unwritable.is_none() {
+                self.unwritable = self.poll_write(cx, message.bytes).err();
+            }
+            let read = match self.poll_read(cx) {
+                Poll::Ready(read) => read,
                 Poll::Pending => {
                     return alarm
                         .poll(cx)
                         .map(|()| Err(Fault::timeout(message.deadline, phase).into()));
                 }
-            }
-            Poll::Ready(Err(match written {
-                Err(error) if self.sent == 0 => Stopped::NotSent(error),
-                Err(error) => Fault::broken(&error, "while the request was sent").into(),
-                Ok(()) => Fault::closed(phase).into(),
-            }))
+            };
+            Poll::Ready(match (read, &self.unwritable) {
+                (Ok(0) | Err(_), Some(_)) => Err(self.unwritten()),
+                (Ok(read), _) => {
+                    self.received += read as u64;
+                    Ok(read)
+                }
+                (Err(error), None) => Err(Fault::broken(&error, phase).into()),
+            })
         })
         .await
+    }
+
+    /// Nothing more can be written, and nothing more comes.
+    #[cold]
+    fn unwritten(&mut self) -> Stopped {
+        let error = self.unwritable.take();
+        let error = error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        if self.sent == 0 && self.received == 0 {
+            return Stopped::NotSent(error);
+        }
+        Fault::broken(&error, "while the request was sent").into()
     }
 
     #[inline]

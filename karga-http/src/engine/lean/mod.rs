@@ -128,7 +128,7 @@ impl LeanUser {
         };
         exchange.result = result;
         let mut slot = self.slot(request.origin);
-        slot.opened = reopens;
+        slot.opened |= reopens;
         // Another iteration of the same user may have been there in between.
         if slot.seat.is_none() {
             slot.seat = Some(seat);
@@ -152,6 +152,9 @@ impl Seat {
             want: request.want,
             deadline: request.deadline,
         };
+        // One that was opened for this request is not looked at: a server that closes
+        // whatever it accepts would be connected to over and over.
+        let mut fresh = false;
         loop {
             let connection = match &mut self.connection {
                 Some(connection) => connection,
@@ -159,10 +162,11 @@ impl Seat {
                     let new = open(dialer, &mut self.alarm, request.deadline).await?;
                     exchange.connects.push(new.took);
                     exchange.reconnects += u64::from(mem::replace(opened, true));
+                    fresh = true;
                     none.insert(new.connection)
                 }
             };
-            if connection.used {
+            if !fresh {
                 let idle = connection.idle().await;
                 if idle != Idle::Ready {
                     exchange.unsolicited += u64::from(idle == Idle::Unsolicited);
@@ -179,7 +183,11 @@ impl Seat {
             match result {
                 Ok(answer) => return Ok(answer),
                 // Closed between two requests, and seen only now.
-                Err(Stopped::NotSent(_)) => self.connection = None,
+                Err(Stopped::NotSent(_)) if !fresh => self.connection = None,
+                Err(Stopped::NotSent(error)) => {
+                    let words = format!("a fresh connection took no request: {error}");
+                    return Err(Fault::failure("connection closed", words));
+                }
                 Err(Stopped::Fault(fault)) => return Err(fault),
             }
         }
