@@ -1,7 +1,6 @@
 //! The answer to a request, as far as somebody wants it.
 
-use bytes::BytesMut;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::fault::Fault;
 
@@ -14,37 +13,48 @@ pub(crate) struct Want {
     pub(crate) body: Option<usize>,
 }
 
+/// It is moved several times for each request, so it is small: what few want
+/// stands elsewhere.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Empty unless they were wanted.
-    pub(crate) headers: HeaderMap,
+    /// None unless they were wanted.
+    headers: Option<Box<HeaderMap>>,
     body: Body,
 }
 
-/// A body that is collected, up to a limit.
+/// A body that is collected, up to a limit, if it is wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
-    kept: BytesMut,
-    most: usize,
+    kept: Option<Box<Kept>>,
     /// All of it, whether kept or not.
     len: u64,
 }
 
+#[derive(Debug)]
+struct Kept {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
 impl Body {
     pub(crate) fn new(want: Want) -> Self {
+        let kept = |most| {
+            let bytes = Vec::new();
+            Box::new(Kept { bytes, most })
+        };
         Self {
-            most: want.body.unwrap_or_default(),
-            ..Self::default()
+            kept: want.body.map(kept),
+            len: 0,
         }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, part: &[u8]) {
         self.len += part.len() as u64;
-        if self.most > 0 {
-            let room = self.most - self.kept.len();
-            self.kept.extend_from_slice(&part[..part.len().min(room)]);
+        if let Some(kept) = &mut self.kept {
+            let room = kept.most - kept.bytes.len();
+            kept.bytes.extend_from_slice(&part[..part.len().min(room)]);
         }
     }
 
@@ -54,7 +64,7 @@ impl Body {
 }
 
 impl Answer {
-    pub(crate) const fn new(status: u16, headers: HeaderMap, body: Body) -> Self {
+    pub(crate) const fn new(status: u16, headers: Option<Box<HeaderMap>>, body: Body) -> Self {
         Self {
             status,
             headers,
@@ -62,18 +72,28 @@ impl Answer {
         }
     }
 
+    /// The values of a header, if headers were wanted.
+    pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
+        let headers = self.headers.iter();
+        headers.flat_map(move |headers| headers.get_all(name))
+    }
+
     /// The whole body, for `whom`: what looks at a part could not tell that it
     /// is one.
     pub(crate) fn body(&self, whom: &str) -> Result<&[u8], Fault> {
-        if self.body.kept.len() as u64 == self.body.len {
-            return Ok(&self.body.kept);
+        let (bytes, most) = match self.body.kept.as_deref() {
+            Some(Kept { bytes, most }) => (bytes.as_slice(), *most),
+            None => (&b""[..], 0),
+        };
+        let len = self.body.len;
+        if bytes.len() as u64 == len {
+            return Ok(bytes);
         }
         Err(Fault::failure(
             "check: body",
             format!(
-                "the body has {} bytes, more than the {} that are kept for {whom}: \
-                 raise max_kept_body",
-                self.body.len, self.body.most
+                "the body has {len} bytes, more than the {most} that are kept for {whom}: raise \
+                 max_kept_body"
             ),
         ))
     }

@@ -92,7 +92,7 @@ impl Capture {
                     Some(other) => Ok(other.to_string()),
                 }
             }
-            Kind::Header(name) => match answer.headers.get(name.as_str()) {
+            Kind::Header(name) => match answer.header(name).next() {
                 Some(value) => Ok(String::from_utf8_lossy(value.as_bytes()).into_owned()),
                 None => Err(format!("the answer has no header {name:?}")),
             },

@@ -212,7 +212,7 @@ impl Check {
                 ..fault
             }),
             Kind::Header(name, contains) => {
-                let mut values = answer.headers.get_all(name.as_str()).iter().peekable();
+                let mut values = answer.header(name).peekable();
                 if values.peek().is_none() {
                     let words = format!("the answer has no header {name:?}");
                     return Err(Fault::failure("check: header", words));

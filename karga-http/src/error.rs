@@ -91,9 +91,11 @@ pub enum BuildError {
         /// What it cannot do.
         what: &'static str,
     },
-    /// Certificates that cannot be read.
-    #[error("the root certificates cannot be read: give them in PEM form")]
+    /// Certificates that cannot be used, or a key.
+    #[error("the {what} cannot be used: give them in PEM form")]
     Certificates {
+        /// Which: "root certificates", "client's certificate and its key".
+        what: &'static str,
         /// What is wrong with them.
         source: Box<dyn Error + Send + Sync>,
     },
@@ -104,12 +106,12 @@ pub enum BuildError {
         source: rustls::Error,
     },
     /// A proxy that cannot be used.
-    #[error("the proxy {url:?} cannot be used")]
+    #[error("the proxy {url:?} cannot be used: {why}")]
     Proxy {
         /// Its URL.
         url: String,
-        /// Why not.
-        source: reqwest::Error,
+        /// Why not, and the way out.
+        why: String,
     },
 }
 

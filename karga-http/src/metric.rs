@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use karga_core::{Count, Metric, Outcome, Part, Step, Volume};
 
+use crate::status;
+
 /// What one iteration of an [`HttpScenario`](crate::HttpScenario) measured.
 ///
 /// - Volume: answers, bytes of requests and bytes of answers, heads included.
@@ -22,13 +24,21 @@ use karga_core::{Count, Metric, Outcome, Part, Step, Volume};
 #[non_exhaustive]
 pub struct HttpMetric {
     outcome: Outcome,
-    class: Option<Cow<'static, str>>,
     status: Option<u16>,
+    class: Option<Cow<'static, str>>,
     label: Option<Cow<'static, str>>,
     volume: Volume,
-    steps: Vec<Step>,
-    counts: Cow<'static, [Count]>,
-    parts: Vec<Part>,
+    extra: Option<Box<Extra>>,
+}
+
+/// What most iterations have nothing of. A metric is moved several times, so it
+/// is small.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extra {
+    pub(crate) steps: Vec<Step>,
+    /// The answers' statuses among them.
+    pub(crate) counts: Vec<Count>,
+    pub(crate) parts: Vec<Part>,
 }
 
 impl HttpMetric {
@@ -43,26 +53,31 @@ impl HttpMetric {
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) outcome: Outcome,
-    pub(crate) class: Option<Cow<'static, str>>,
     pub(crate) status: Option<u16>,
+    pub(crate) class: Option<Cow<'static, str>>,
     pub(crate) volume: Volume,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) counts: Cow<'static, [Count]>,
+    /// None if there is nothing to tell but the status.
+    pub(crate) extra: Option<Box<Extra>>,
 }
 
 impl HttpMetric {
     /// That of an iteration with one request.
     #[inline]
     pub(crate) fn of_one(measured: Measured, label: Option<Cow<'static, str>>) -> Self {
+        let Measured {
+            outcome,
+            status,
+            class,
+            volume,
+            extra,
+        } = measured;
         Self {
-            outcome: measured.outcome,
-            class: measured.class,
-            status: measured.status,
+            outcome,
+            status,
+            class,
             label,
-            volume: measured.volume,
-            steps: measured.steps,
-            counts: measured.counts,
-            parts: Vec::new(),
+            volume,
+            extra,
         }
     }
 
@@ -70,13 +85,14 @@ impl HttpMetric {
     pub(crate) fn of_flow(requests: usize) -> Self {
         Self {
             outcome: Outcome::Success,
-            class: None,
             status: None,
+            class: None,
             label: None,
             volume: Volume::default(),
-            steps: Vec::new(),
-            counts: Cow::Borrowed(&[]),
-            parts: Vec::with_capacity(requests),
+            extra: Some(Box::new(Extra {
+                parts: Vec::with_capacity(requests),
+                ..Extra::default()
+            })),
         }
     }
 
@@ -85,22 +101,31 @@ impl HttpMetric {
         part.outcome = measured.outcome;
         part.error_class.clone_from(&measured.class);
         part.volume = measured.volume;
-        part.counts = measured.counts;
+        let extra = self.extra.get_or_insert_default();
+        part.counts = match measured.extra {
+            None => Cow::Borrowed(status::count(measured.status)),
+            Some(told) => {
+                extra.steps.extend(told.steps);
+                Cow::Owned(told.counts)
+            }
+        };
         for count in &*part.counts {
-            let counts = self.counts.to_mut();
-            match counts.iter_mut().find(|known| known.name == count.name) {
+            match extra
+                .counts
+                .iter_mut()
+                .find(|known| known.name == count.name)
+            {
                 Some(known) => known.count += count.count,
-                None => counts.push(*count),
+                None => extra.counts.push(*count),
             }
         }
-        self.parts.push(part);
+        extra.parts.push(part);
         self.outcome = measured.outcome;
         self.class = measured.class;
         self.status = measured.status;
         self.volume.messages += measured.volume.messages;
         self.volume.bytes_sent += measured.volume.bytes_sent;
         self.volume.bytes_received += measured.volume.bytes_received;
-        self.steps.extend(measured.steps);
     }
 }
 
@@ -115,6 +140,7 @@ impl Metric for HttpMetric {
         self.volume
     }
 
+    #[inline]
     fn error_class(&self) -> Option<Cow<'static, str>> {
         self.class.clone()
     }
@@ -126,16 +152,19 @@ impl Metric for HttpMetric {
 
     #[inline]
     fn steps(&self) -> &[Step] {
-        &self.steps
+        self.extra.as_ref().map_or(&[], |extra| &extra.steps)
     }
 
     #[inline]
     fn counts(&self) -> &[Count] {
-        &self.counts
+        match &self.extra {
+            None => status::count(self.status),
+            Some(extra) => &extra.counts,
+        }
     }
 
     #[inline]
     fn parts(&self) -> &[Part] {
-        &self.parts
+        self.extra.as_ref().map_or(&[], |extra| &extra.parts)
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer, ServerName, UnixTime,
+        pem::{self, PemObject},
+    },
 };
 use rustls_platform_verifier::Verifier;
 
@@ -26,9 +29,7 @@ impl TlsSettings {
     /// A configuration for these application protocols.
     pub(crate) fn config(&self, protocols: &[&str]) -> Result<ClientConfig, BuildError> {
         let refuse = |source| BuildError::Tls { source };
-        // Whoever chose a provider for the process means it.
-        let provider = CryptoProvider::get_default()
-            .map_or_else(|| Arc::new(aws_lc_rs::default_provider()), Arc::clone);
+        let provider = provider();
         let roots = self.roots()?;
         let verifier: Arc<dyn ServerCertVerifier> = if self.accept_invalid {
             Arc::new(AcceptAll(Arc::clone(&provider)))
@@ -46,11 +47,9 @@ impl TlsSettings {
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some(pem) => {
-                let certificates = certificates(pem)?;
-                let key = PrivateKeyDer::from_pem_slice(pem).map_err(unreadable)?;
-                builder
-                    .with_client_auth_cert(certificates, key)
-                    .map_err(refuse)?
+                let (certificates, key) = identity(pem)?;
+                let config = builder.with_client_auth_cert(certificates, key);
+                config.map_err(|error| unusable(IDENTITY, error))?
             }
         };
         config.alpn_protocols = protocols
@@ -60,11 +59,21 @@ impl TlsSettings {
         Ok(config)
     }
 
+    /// A configuration that trusts nobody, where there is no TLS to speak: it reads
+    /// no certificates.
+    pub(crate) fn unused() -> Result<ClientConfig, BuildError> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|source| BuildError::Tls { source })?;
+        let nobody = RootCertStore::empty();
+        Ok(builder.with_root_certificates(nobody).with_no_client_auth())
+    }
+
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, BuildError> {
         let roots: Vec<_> = self
             .roots
             .iter()
-            .map(|pem| certificates(pem))
+            .map(|pem| certificates(pem, "root certificates"))
             .collect::<Result<_, _>>()?;
         Ok(roots.into_iter().flatten().collect())
     }
@@ -72,26 +81,53 @@ impl TlsSettings {
     /// Whether what was given can be read.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         self.roots()?;
-        if let Some(pem) = &self.identity {
-            certificates(pem)?;
-            PrivateKeyDer::from_pem_slice(pem).map_err(unreadable)?;
-        }
-        Ok(())
+        self.identity
+            .as_deref()
+            .map_or(Ok(()), |pem| identity(pem).map(drop))
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BuildError> {
+/// Whoever chose a provider for the process means it.
+fn provider() -> Arc<CryptoProvider> {
+    CryptoProvider::get_default()
+        .map_or_else(|| Arc::new(aws_lc_rs::default_provider()), Arc::clone)
+}
+
+const IDENTITY: &str = "client's certificate and its key";
+
+/// A client's certificates and its key.
+fn identity(
+    pem: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), BuildError> {
+    let certificates = certificates(pem, IDENTITY)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        pem::Error::NoItemsFound => unusable(IDENTITY, "there is no key in it"),
+        other => unusable(IDENTITY, other),
+    })?;
+    Ok((certificates, key))
+}
+
+fn certificates(
+    pem: &[u8],
+    what: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, BuildError> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+        .map_err(|error| unusable(what, error))?;
     if certificates.is_empty() {
-        return Err(unreadable("there is no certificate in it"));
+        return Err(unusable(what, "there is no certificate in it"));
     }
     Ok(certificates)
 }
 
-fn unreadable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BuildError {
-    BuildError::Certificates { source: why.into() }
+fn unusable(
+    what: &'static str,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BuildError {
+    BuildError::Certificates {
+        what,
+        source: why.into(),
+    }
 }
 
 /// Takes every certificate. Signatures are checked all the same: who speaks has

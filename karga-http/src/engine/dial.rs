@@ -26,24 +26,25 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    pub(crate) fn new(origin: Origin, tls: Option<&Arc<ClientConfig>>) -> Result<Self, BuildError> {
-        let tls = match tls.filter(|_| origin.tls) {
-            None => None,
-            Some(config) => {
-                let name = match &origin.host {
-                    Host::Domain(name) => {
-                        ServerName::try_from(name.clone()).map_err(|error| BuildError::Url {
-                            url: origin.to_string(),
-                            why: format!("TLS takes no such host: {error}"),
-                        })?
-                    }
-                    Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::V4(*ip).into()),
-                    Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(*ip).into()),
-                };
-                Some((TlsConnector::from(Arc::clone(config)), name))
+    pub(crate) fn new(origin: Origin, tls: &Arc<ClientConfig>) -> Result<Self, BuildError> {
+        if !origin.tls {
+            return Ok(Self { origin, tls: None });
+        }
+        let name = match &origin.host {
+            Host::Domain(name) => {
+                ServerName::try_from(name.clone()).map_err(|error| BuildError::Url {
+                    url: origin.to_string(),
+                    why: format!("TLS takes no such host: {error}"),
+                })?
             }
+            Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::V4(*ip).into()),
+            Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(*ip).into()),
         };
-        Ok(Self { origin, tls })
+        let connector = TlsConnector::from(Arc::clone(tls));
+        Ok(Self {
+            origin,
+            tls: Some((connector, name)),
+        })
     }
 
     /// Opens a connection. The caller sees to the deadline.

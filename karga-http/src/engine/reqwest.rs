@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -43,8 +43,23 @@ pub(crate) struct ClientSettings {
     pub(crate) redirects: u32,
     pub(crate) cookies: bool,
     pub(crate) proxy: Option<reqwest::Proxy>,
-    /// None if no server speaks TLS.
-    pub(crate) tls: Option<ClientConfig>,
+    pub(crate) tls: ClientConfig,
+}
+
+/// The proxy of this URL.
+pub(crate) fn proxy(given: &str) -> Result<reqwest::Proxy, BuildError> {
+    let refuse = |why: &str| BuildError::Proxy {
+        url: given.to_owned(),
+        why: format!("{why}: write http://host:port"),
+    };
+    // reqwest goes without a proxy where it does not know the scheme.
+    match Url::parse(given) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err(refuse(&format!("its scheme is {:?}", url.scheme())))
+        }
+        Ok(url) => reqwest::Proxy::all(url).map_err(|error| refuse(&error_chain(&error))),
+        Err(error) => Err(refuse(&error.to_string())),
+    }
 }
 
 /// A user with a client of its own.
@@ -61,11 +76,42 @@ pub(crate) struct ReqwestUser {
 /// What happens inside of a client.
 #[derive(Debug, Default)]
 struct Watch {
-    /// How long connections took that no request has told of.
-    connects: Mutex<Vec<Duration>>,
-    redirects: AtomicU64,
-    /// Where they led.
-    led_to: Mutex<Vec<Url>>,
+    /// Whether there are any events: most requests have none.
+    any: AtomicBool,
+    events: Mutex<Events>,
+}
+
+/// What happened during a request, beside that it was sent and answered.
+#[derive(Debug, Default)]
+struct Events {
+    /// How long connections took that were opened.
+    connects: Vec<Duration>,
+    /// Whether one was given up before it was open.
+    cut_off: bool,
+    /// Where redirects led that were followed.
+    redirects: Vec<Url>,
+}
+
+impl Watch {
+    fn note(&self, note: impl FnOnce(&mut Events)) {
+        note(&mut lock(&self.events));
+        self.any.store(true, Ordering::Release);
+    }
+
+    fn forget_cut_off(&self) {
+        if self.any.load(Ordering::Acquire) {
+            lock(&self.events).cut_off = false;
+        }
+    }
+
+    #[inline]
+    fn take(&self) -> Events {
+        if self.any.swap(false, Ordering::Acquire) {
+            mem::take(&mut *lock(&self.events))
+        } else {
+            Events::default()
+        }
+    }
 }
 
 impl ReqwestUser {
@@ -75,8 +121,16 @@ impl ReqwestUser {
             // Whatever is sent is counted, and nothing is sent twice.
             .retry(reqwest::retry::never())
             .referer(false)
+            // Bodies are counted as they come, whatever features others switch on.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             // A task that looks for idle connections has nothing to do here.
             .pool_idle_timeout(None)
+            // Shared by all users; a client that makes its own reads every certificate of
+            // the system.
+            .tls_backend_preconfigured(settings.tls.clone())
             .connector_layer(WatchLayer(Arc::clone(&watch)))
             .redirect(policy(settings.redirects, &watch));
         builder = match settings.version {
@@ -89,9 +143,6 @@ impl ReqwestUser {
             // One that the environment names would be loaded in the server's place.
             None => builder.no_proxy(),
         };
-        if let Some(tls) = &settings.tls {
-            builder = builder.tls_backend_preconfigured(tls.clone());
-        }
         let jar = settings.cookies.then(Arc::<reqwest::cookie::Jar>::default);
         if let Some(jar) = &jar {
             builder = builder.cookie_provider(Arc::clone(jar));
@@ -109,35 +160,43 @@ impl ReqwestUser {
     pub(crate) async fn send(
         &self,
         prepared: &Prepared,
-        request: Request,
+        origin: &Origin,
+        message: Message,
         version: &AtomicU8,
     ) -> Exchange {
         let mut alarm = lock(&self.alarm)
             .take()
             .unwrap_or_else(|| Box::new(Alarm::new()));
         alarm.start(prepared.deadline);
-        let url = request.url().clone();
-        let sent = request_len(&request) + self.cookie_len(&request);
+        // An iteration that was cut off may have been connecting.
+        self.watch.forget_cut_off();
+        let Message { request, len } = message;
+        let sent = len + self.cookie_len(&request);
         let progress = Progress::default();
         let exchanged = self.exchange(prepared, request, version, &progress);
         // Large, and most of what a user is made of otherwise.
         let result = alarm.within(Box::pin(exchanged)).await;
         *lock(&self.alarm) = Some(alarm);
 
-        let connects = mem::take(&mut *lock(&self.watch.connects));
         let result = match result {
             Some(result) => result,
             None => Err(Fault::timeout(prepared.deadline, progress.phase())),
         };
-        let connecting = matches!(&result, Err(fault) if is_before_sending(fault));
+        let events = self.watch.take();
+        let unsent = events.cut_off || matches!(&result, Err(fault) if is_before_sending(fault));
         Exchange {
-            sent: if connecting { 0 } else { sent },
+            // Whoever was redirected had sent something before.
+            sent: if unsent && events.redirects.is_empty() {
+                0
+            } else {
+                sent
+            },
             received: progress.received.into_inner(),
             status: result.as_ref().ok().map(|answer| answer.status),
-            reconnects: self.reconnects(&url, connects.len()),
-            connects,
+            reconnects: self.reconnects(origin, &events),
+            connects: events.connects,
             unsolicited: 0,
-            redirects: self.watch.redirects.swap(0, Ordering::Relaxed),
+            redirects: events.redirects.len() as u64,
             result,
         }
     }
@@ -163,11 +222,11 @@ impl ReqwestUser {
         version.store(version_code(response.version()), Ordering::Relaxed);
         progress.add(head_len(&response));
         let status = response.status().as_u16();
-        let headers = if prepared.want.headers {
-            mem::take(response.headers_mut())
-        } else {
-            HeaderMap::new()
-        };
+        if status == 101 {
+            return Err(Fault::switched());
+        }
+        let wanted = prepared.want.headers;
+        let headers = wanted.then(|| Box::new(mem::take(response.headers_mut())));
         let mut body = Body::new(prepared.want);
         loop {
             match response.chunk().await {
@@ -181,23 +240,23 @@ impl ReqwestUser {
         }
     }
 
-    /// How many of so many new connections took the place of another: all but
-    /// the first to a server, that of a redirect's target too.
-    fn reconnects(&self, url: &Url, connects: usize) -> u64 {
-        let led_to = mem::take(&mut *lock(&self.watch.led_to));
-        if connects == 0 {
+    /// How many of the new connections took the place of another: all but the
+    /// first to a server, that of a redirect's target too.
+    fn reconnects(&self, origin: &Origin, events: &Events) -> u64 {
+        if events.connects.is_empty() {
             return 0;
         }
+        let led_to = events.redirects.iter();
+        let led_to = led_to.map(|url| url.origin().ascii_serialization());
         let mut known = lock(&self.known);
         let mut firsts = 0;
-        for url in std::iter::once(url).chain(&led_to) {
-            let server = &url[..url::Position::BeforePath];
-            if !known.iter().any(|known| known == server) {
-                known.push(server.to_owned());
+        for server in std::iter::once(origin.to_string()).chain(led_to) {
+            if !known.contains(&server) {
+                known.push(server);
                 firsts += 1;
             }
         }
-        connects.saturating_sub(firsts) as u64
+        events.connects.len().saturating_sub(firsts) as u64
     }
 }
 
@@ -240,8 +299,7 @@ fn policy(most: u32, watch: &Arc<Watch>) -> redirect::Policy {
         if attempt.previous().len() > most as usize {
             return attempt.error(format!("more than {most} redirects"));
         }
-        watch.redirects.fetch_add(1, Ordering::Relaxed);
-        lock(&watch.led_to).push(attempt.url().clone());
+        watch.note(|events| events.redirects.push(attempt.url().clone()));
         attempt.follow()
     })
 }
@@ -254,17 +312,18 @@ impl<S> Layer<S> for WatchLayer {
     type Service = Watched<S>;
 
     fn layer(&self, inner: S) -> Watched<S> {
-        Watched {
-            inner,
-            watch: Arc::clone(&self.0),
-        }
+        Watched(Arc::new((Mutex::new(inner), Arc::clone(&self.0))))
     }
 }
 
-#[derive(Debug, Clone)]
-struct Watched<S> {
-    inner: S,
-    watch: Arc<Watch>,
+/// A connector, shared: a client clones its own for each request, whether or not
+/// there is anything to connect, and a clone of reqwest's allocates.
+struct Watched<S>(Arc<(Mutex<S>, Arc<Watch>)>);
+
+impl<S> Clone for Watched<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
 impl<S, R> Service<R> for Watched<S>
@@ -277,36 +336,81 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        lock(&self.0.0).poll_ready(cx)
     }
 
     fn call(&mut self, to: R) -> Self::Future {
-        let start = Instant::now();
-        let connecting = self.inner.call(to);
-        let watch = Arc::clone(&self.watch);
+        let mut dialing = Dialing {
+            watch: Arc::clone(&self.0.1),
+            start: Instant::now(),
+            ended: false,
+        };
+        let connecting = lock(&self.0.0).call(to);
         Box::pin(async move {
-            let connection = connecting.await?;
-            lock(&watch.connects).push(start.elapsed());
+            let connected = connecting.await;
+            dialing.ended = true;
+            let connection = connected?;
+            let took = dialing.start.elapsed();
+            dialing.watch.note(|events| events.connects.push(took));
             Ok(connection)
         })
     }
 }
 
-/// A request that is the same for every iteration, or the parts of one.
-pub(crate) fn fixed(prepared: &Prepared, origin: &Origin) -> Result<Request, BuildError> {
-    let values = Values::none();
-    request(prepared, origin, &values).map_err(|fault| BuildError::Url {
-        url: prepared.title.clone(),
-        why: fault.words,
-    })
+/// A connection that is being opened.
+struct Dialing {
+    watch: Arc<Watch>,
+    start: Instant,
+    ended: bool,
 }
 
-/// A request with the values of an iteration.
-pub(crate) fn request(
-    prepared: &Prepared,
-    origin: &Origin,
-    values: &Values,
-) -> Result<Request, Fault> {
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.watch.note(|events| events.cut_off = true);
+        }
+    }
+}
+
+/// A request of reqwest's, and how many bytes it is on the wire.
+#[derive(Debug)]
+pub(crate) struct Message {
+    request: Request,
+    len: u64,
+}
+
+impl Message {
+    /// One that is the same for every iteration.
+    pub(crate) fn fixed(prepared: &Prepared, origin: &Origin) -> Result<Self, BuildError> {
+        let made = Self::new(prepared, origin, &Values::none());
+        made.map_err(|fault| BuildError::Url {
+            url: prepared.title.clone(),
+            why: fault.words,
+        })
+    }
+
+    /// One with the values of an iteration.
+    pub(crate) fn new(
+        prepared: &Prepared,
+        origin: &Origin,
+        values: &Values,
+    ) -> Result<Self, Fault> {
+        let request = request(prepared, origin, values)?;
+        let len = request_len(&request);
+        Ok(Self { request, len })
+    }
+
+    /// The same once more. None for one whose body is no bytes, which none of
+    /// ours is.
+    pub(crate) fn again(&self) -> Option<Self> {
+        Some(Self {
+            request: self.request.try_clone()?,
+            len: self.len,
+        })
+    }
+}
+
+fn request(prepared: &Prepared, origin: &Origin, values: &Values) -> Result<Request, Fault> {
     let mut scratch = origin.to_string().into_bytes();
     prepared.render_path(values, &mut scratch)?;
     let url = String::from_utf8_lossy(&scratch).into_owned();
@@ -411,6 +515,7 @@ fn classify(error: &reqwest::Error, to: &str) -> Fault {
     if error.is_connect() {
         return match (find::<rustls::Error>(error), io) {
             (Some(_), _) => Fault::failure("tls", words),
+            (None, Some(io)) if is_of_handshake(io) => Fault::failure("tls", words),
             (None, Some(io)) => Fault {
                 words,
                 ..Fault::connect(io, &to)
@@ -437,6 +542,13 @@ fn classify(error: &reqwest::Error, to: &str) -> Fault {
         return Fault::unknown("connection closed", words);
     }
     Fault::unknown("protocol", words)
+}
+
+/// Whether the connection broke after it was open: hyper-rustls wraps what went wrong
+/// in the handshake once more.
+fn is_of_handshake(error: &io::Error) -> bool {
+    let carried = error.get_ref();
+    carried.is_some_and(|carried| carried.is::<io::Error>())
 }
 
 /// The first error of this kind among an error's causes. What an `io::Error`

@@ -137,8 +137,9 @@ impl HttpScenarioBuilder {
         self
     }
 
-    /// Sends everything through this proxy, `http://host:port`; takes the reqwest
-    /// engine. Default: none; those that the environment names are not asked.
+    /// Sends everything through this proxy, `http://user:password@host:port`, user
+    /// and password if it asks for them; takes the reqwest engine. Default: none;
+    /// those that the environment names are not asked.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
@@ -198,16 +199,7 @@ impl HttpScenarioBuilder {
             });
         }
         let (uses_lean, because) = self.choose()?;
-        let proxy =
-            match &self.proxy {
-                None => None,
-                Some(url) => Some(::reqwest::Proxy::all(url.as_str()).map_err(|source| {
-                    BuildError::Proxy {
-                        url: url.clone(),
-                        source,
-                    }
-                })?),
-            };
+        let proxy = self.proxy.as_deref().map(reqwest::proxy).transpose()?;
 
         let later = self.requests.iter().flat_map(HttpRequest::captured_names);
         let later = later.map(str::to_owned).collect();
@@ -226,17 +218,19 @@ impl HttpScenarioBuilder {
             .collect::<Result<_, _>>()?;
 
         self.tls.check()?;
-        let needs_tls = origins.iter().any(|origin| origin.tls) || self.redirects > 0;
-        let config = |protocols| {
-            let config = needs_tls.then(|| self.tls.config(protocols));
-            config.transpose()
-        };
-        let dialed = if uses_lean {
+        let speaks_tls = origins.iter().any(|origin| origin.tls)
+            || self.redirects > 0 // which may lead to whom they like
+            || self.proxy.is_some();
+        let version = if uses_lean {
             HttpVersion::Http1
         } else {
             self.version
         };
-        let dialed = config(dialed.protocols())?.map(Arc::new);
+        let tls = Arc::new(if speaks_tls {
+            self.tls.config(version.protocols())?
+        } else {
+            TlsSettings::unused()?
+        });
         let engine = if uses_lean {
             EnginePlan::Lean
         } else {
@@ -245,7 +239,7 @@ impl HttpScenarioBuilder {
                 redirects: self.redirects,
                 cookies: self.cookies,
                 proxy,
-                tls: dialed.as_deref().cloned(),
+                tls: (*tls).clone(),
             }))
         };
         let requests = prepared
@@ -254,7 +248,7 @@ impl HttpScenarioBuilder {
             .collect::<Result<_, _>>()?;
         let dialers = origins
             .into_iter()
-            .map(|origin| Dialer::new(origin, dialed.as_ref()))
+            .map(|origin| Dialer::new(origin, &tls))
             .collect::<Result<_, _>>()?;
         Ok(HttpScenario::new(
             self.name,
@@ -310,7 +304,7 @@ fn plan(prepared: Prepared, origins: &[Origin], lean: bool) -> Result<Planned, B
             })?;
             Fixed::Lean(message.into())
         }
-        (true, false) => Fixed::Reqwest(Box::new(reqwest::fixed(&prepared, origin)?)),
+        (true, false) => Fixed::Reqwest(Box::new(reqwest::Message::fixed(&prepared, origin)?)),
     };
     Ok(Planned { prepared, fixed })
 }

@@ -24,7 +24,7 @@ use crate::{
         alarm::Alarm,
         dial::Dialer,
         lean::{self, LeanUser, Opened},
-        reqwest::{ClientSettings, ReqwestUser, version_name},
+        reqwest::{ClientSettings, Message, ReqwestUser, version_name},
     },
     request::Prepared,
 };
@@ -139,7 +139,7 @@ pub(crate) enum Fixed {
     /// Each iteration fills in its values.
     No,
     Lean(Bytes),
-    Reqwest(Box<::reqwest::Request>),
+    Reqwest(Box<Message>),
 }
 
 pub(crate) enum EnginePlan {

@@ -13,10 +13,10 @@ use crate::{
     engine::{
         Exchange,
         lean::{self, LeanUser},
-        reqwest::{self, ReqwestUser},
+        reqwest::{Message, ReqwestUser},
     },
     fault::Fault,
-    metric::Measured,
+    metric::{Extra, Measured},
     request::Prepared,
     status,
     template::Values,
@@ -113,19 +113,20 @@ impl HttpUser {
         values: &Values,
     ) -> Exchange {
         let prepared = &planned.prepared;
+        let origin = &self.plan.dialers[prepared.origin].origin;
         let fixed = match &planned.fixed {
-            Fixed::Reqwest(request) => request.try_clone(),
+            Fixed::Reqwest(message) => message.again(),
             _ => None,
         };
-        let request = match fixed {
-            Some(request) => Ok(request),
-            None => {
-                let origin = &self.plan.dialers[prepared.origin].origin;
-                reqwest::request(prepared, origin, values)
-            }
+        let message = match fixed {
+            Some(message) => Ok(message),
+            None => Message::new(prepared, origin, values),
         };
-        match request {
-            Ok(request) => user.send(prepared, request, &self.plan.version).await,
+        match message {
+            Ok(message) => {
+                let version = &self.plan.version;
+                user.send(prepared, origin, message, version).await
+            }
             Err(fault) => unsent(fault),
         }
     }
@@ -137,7 +138,7 @@ impl HttpUser {
     #[inline]
     fn judge(&self, exchange: Exchange, prepared: &Prepared, values: &mut Values) -> Measured {
         let answered = exchange.status.is_some();
-        let counts = counts(&exchange);
+        let extra = extra(&exchange);
         let judged = match exchange.result {
             Ok(answer) => prepared.judge(&answer, values),
             Err(fault) => Err(fault),
@@ -151,8 +152,7 @@ impl HttpUser {
             class,
             status: exchange.status,
             volume: Volume::new(u64::from(answered), exchange.sent, exchange.received),
-            steps: steps(exchange.connects),
-            counts,
+            extra,
         }
     }
 
@@ -175,26 +175,32 @@ fn unsent(fault: Fault) -> Exchange {
     }
 }
 
-/// The status of the answer, and what else happened. Most often nothing did, and
+/// What there is to tell beside the status. Most often that is nothing, and
 /// nothing is allocated.
 #[inline]
-fn counts(exchange: &Exchange) -> Cow<'static, [Count]> {
-    let status = status::count(exchange.status);
-    let others = [
-        Count::new("reconnects", exchange.reconnects),
-        Count::new("unsolicited_answers", exchange.unsolicited),
-        Count::new("redirects", exchange.redirects),
-    ];
-    if others.iter().all(|other| other.count == 0) {
-        return Cow::Borrowed(status);
+fn extra(exchange: &Exchange) -> Option<Box<Extra>> {
+    let Exchange {
+        reconnects,
+        unsolicited,
+        redirects,
+        ..
+    } = *exchange;
+    if exchange.connects.is_empty() && (reconnects | unsolicited | redirects) == 0 {
+        return None;
     }
+    let others = [
+        Count::new("reconnects", reconnects),
+        Count::new("unsolicited_answers", unsolicited),
+        Count::new("redirects", redirects),
+    ];
     let others = others.into_iter().filter(|other| other.count > 0);
-    Cow::Owned(status.iter().copied().chain(others).collect())
-}
-
-fn steps(connects: Vec<std::time::Duration>) -> Vec<Step> {
-    let step = |took| Step::new("connect", took);
-    connects.into_iter().map(step).collect()
+    let status = status::count(exchange.status).iter().copied();
+    let connects = exchange.connects.iter();
+    Some(Box::new(Extra {
+        steps: connects.map(|took| Step::new("connect", *took)).collect(),
+        counts: status.chain(others).collect(),
+        parts: Vec::new(),
+    }))
 }
 
 impl Action for HttpUser {

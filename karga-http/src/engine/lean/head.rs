@@ -29,7 +29,8 @@ pub(super) struct Head {
     pub(super) keep_alive: bool,
     /// How many bytes it takes.
     pub(super) len: usize,
-    pub(super) headers: HeaderMap,
+    /// If they were wanted.
+    pub(super) headers: Option<Box<HeaderMap>>,
 }
 
 /// Reads a head, if it is whole. `to_head` says that it answers a HEAD.
@@ -91,11 +92,7 @@ pub(super) fn parse(bytes: &[u8], to_head: bool, want: bool) -> Result<Option<He
         }
         (Coding::None, Some(length)) => Framing::Length(length),
     };
-    let headers = if want {
-        copied(parsed.headers)
-    } else {
-        HeaderMap::new()
-    };
+    let headers = want.then(|| Box::new(copied(parsed.headers)));
     Ok(Some(Head {
         status,
         framing,
@@ -239,7 +236,7 @@ mod tests {
         let to_head = parse(answer, true, false).unwrap().unwrap();
         assert_eq!(to_head.framing, Length(0));
         assert_eq!(to_head.len, answer.len());
-        assert!(to_head.headers.is_empty());
+        assert!(to_head.headers.is_none());
     }
 
     #[test]
