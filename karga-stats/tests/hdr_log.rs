@@ -251,6 +251,7 @@ fn every_kind_of_line_is_ascii() {
         class: Some("naïve\u{2028}class".into()),
         label: Some("größe, klein".into()),
         steps: Vec::new(),
+        parts: Vec::new(),
         counts: Vec::new(),
         lag: None,
         volume: karga_core::Volume::default(),
