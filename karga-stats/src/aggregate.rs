@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use karga_core::{Aggregate, Iteration, Merge, Metric, Outcome, Panicked, Part, Sample, Volume};
+use karga_core::{Aggregate, Merge, Metric, Outcome, Panicked, Parts, Sample, Volume};
 
 use crate::{
     Histogram, HistogramAggregateBuilder,
@@ -268,23 +268,14 @@ impl HistogramAggregate {
 
     /// Records each part into the row of its label. Out of the way of metrics
     /// that have none.
-    fn record_parts(
-        &mut self,
-        iteration: &Iteration,
-        (start, end): (Duration, Duration),
-        parts: &[Part],
-    ) {
+    fn record_parts(&mut self, parts: Parts<'_>, end: Duration) {
         let limits = self.limits;
-        // The first part is due when the iteration is, others when they start.
-        let mut due = Some(iteration.due);
         for part in parts {
-            let [started, ended] = [part.start, part.end].map(|since| start.saturating_add(since));
-            let times = Times::new(due.take().unwrap_or(started), started, ended);
             let labelled = self
                 .labels
-                .entry(&part.label, || Box::new(Labelled::new(&limits)));
+                .entry(&part.metric.label, || Box::new(Labelled::new(&limits)));
             // The timeline of the total reaches to the iteration's end.
-            labelled.record_part(part, times, ended.min(end));
+            labelled.record_part(&part, part.end.min(end));
         }
     }
 
@@ -355,7 +346,7 @@ impl<M: Metric> Aggregate<M> for HistogramAggregate {
         };
         let label = metric.label();
         let steps = metric.steps();
-        let parts = metric.parts();
+        let parts = sample.parts();
         let counts = metric.counts();
         let lag = metric.lag().map(|lag| Lag::new(lag, sample.end));
 
@@ -383,8 +374,8 @@ impl<M: Metric> Aggregate<M> for HistogramAggregate {
             let slot = labelled.timeline.at(sample.end);
             slot.response.record_at(times.response.0, times.response.1);
         }
-        if !parts.is_empty() {
-            self.record_parts(&sample.iteration, (sample.start, sample.end), parts);
+        if parts.len() > 0 {
+            self.record_parts(parts, sample.end);
         }
     }
 

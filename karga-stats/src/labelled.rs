@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use karga_core::{Outcome, Part};
+use karga_core::{Outcome, Part, Sample};
 
 use crate::{
     aggregate::Limits,
@@ -32,8 +32,10 @@ impl Labelled {
         }
     }
 
-    /// Records a part that ended then.
-    pub(crate) fn record_part(&mut self, part: &Part, times: Times, end: Duration) {
+    /// Records a part, into the second of this end.
+    pub(crate) fn record_part(&mut self, sample: &Sample<&Part>, end: Duration) {
+        let part = sample.metric;
+        let times = Times::new(sample.iteration.due, sample.start, sample.end);
         let class = match part.outcome {
             Outcome::Success => None,
             outcome => Some(class_of(outcome, part.error_class.clone())),
