@@ -95,13 +95,13 @@ example() { cargo run --quiet --manifest-path "$root/Cargo.toml" -p karga-stats 
 processed() {
     local log=$1 tag=$2 out=$3 only=()
     [[ $tag == - ]] || only=(-tag "$tag")
-    # A ratio of 1 prints whole nanoseconds, with ".000" behind.
+    # A ratio of 1 prints whole nanoseconds, with ".000" behind, and small ones with spaces before.
     processor -i "$log" -o "$out" -outputValueUnitRatio 1 "${only[@]}" >"$out.log" 2>&1 || {
         cat "$out.log" >&2
         die "HistogramLogProcessor failed on $log, tag $tag (its output is above)"
     }
     local totals mean
-    totals=$(tail -n 1 "$out" | sed -n 's/.* T:\([0-9]*\) ( \(.*\) )$/\1 \2/p' | sed 's/\.000//g')
+    totals=$(tail -n 1 "$out" | sed -n 's/.* T:\([0-9]*\) ( \(.*\) )$/\1 \2/p' | sed 's/\.000//g' | tr -s ' ')
     mean=$(sed -n 's/^#\[Mean *= *\([0-9]*\)\..*/\1/p' "$out.hgrm")
     [[ -n $totals && -n $mean ]] || die "cannot find the totals in $out or the mean in $out.hgrm"
     printf 'log %s %s %s\n' "$tag" "$totals" "$mean"

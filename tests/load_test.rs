@@ -101,3 +101,40 @@ async fn a_closure_is_run_as_often_as_the_stages_plan() {
     assert_eq!(row.errors[0].class, "every tenth");
     assert_eq!(row.errors[0].count, 375);
 }
+
+/// Says something of itself.
+struct Telling;
+
+impl Scenario for Telling {
+    type Action = NoOp;
+    type Error = std::convert::Infallible;
+    fn name(&self) -> &str {
+        "telling"
+    }
+    async fn connect(&self, _: u64) -> Result<NoOp, Self::Error> {
+        Ok(NoOp)
+    }
+    fn remarks(&self) -> Vec<String> {
+        vec!["nobody answered".to_owned()]
+    }
+    fn details(&self) -> Vec<Detail> {
+        vec![Detail::new("engine", "lean")]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scenario_under_another_name_says_the_same_of_itself() {
+    let test = || {
+        let executor = StageExecutor::builder().stages([Stage::new(SECOND, 10.0)]);
+        let test = LoadTest::builder().name("renamed").scenario(Telling);
+        test.executor(executor.build()).build()
+    };
+    let summary = Summary::derive(&test().run().await.unwrap());
+    let suite = Suite::new("suite").with(test()).run().await.unwrap();
+    for summary in [summary, suite] {
+        let row = &summary.scenarios[0];
+        assert_eq!((row.name.as_str(), row.warnings.len()), ("renamed", 1));
+        assert_eq!(row.details, [Detail::new("engine", "lean")]);
+        assert!(summary.passed());
+    }
+}

@@ -67,7 +67,7 @@ pub use first_errors::{FirstErrors, error_chain};
 pub use iteration::Iteration;
 pub use metric::{Count, Metric, Outcome, Panicked, Step, Volume};
 pub use observer::{BoxFuture, Observer, Plan, Snapshot};
-pub use part::Part;
+pub use part::{Part, Parts};
 pub use report::{BoxReporter, BoxReporterError, Report, Reporter};
 pub use run::{Account, Detail, GeneratorHealth, Judgement, LoadModel, Run, StopReason, WarmUp};
 pub use sample::Sample;

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, slice, time::Duration};
 
-use crate::{Count, Outcome, Volume};
+use crate::{Count, Iteration, Outcome, Sample, Volume};
 
 /// One named operation inside an iteration: it gets its own row beside the
 /// iteration's.
@@ -17,7 +17,8 @@ use crate::{Count, Outcome, Volume};
 /// its response time and its lateness include those of the iteration's start;
 /// each later one is due when it starts, so that its lateness is zero and its
 /// response time is its service time. So if parts are back to back and cover
-/// the iteration, their response times add up to the iteration's:
+/// the iteration, their response times add up to the iteration's.
+/// [`Sample::parts`](crate::Sample::parts) gives them so:
 ///
 /// ```text
 ///         due     start                                  end
@@ -101,6 +102,52 @@ impl Part {
     }
 }
 
+/// The parts of one iteration, each with its own times; made by
+/// [`Sample::parts`](crate::Sample::parts).
+#[derive(Debug, Clone)]
+#[must_use = "iterators are lazy"]
+pub struct Parts<'a> {
+    iteration: Iteration,
+    start: Duration,
+    is_first: bool,
+    parts: slice::Iter<'a, Part>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of an iteration that started then.
+    #[inline]
+    pub(crate) fn new(iteration: Iteration, start: Duration, parts: &'a [Part]) -> Self {
+        Self {
+            iteration,
+            start,
+            is_first: true,
+            parts: parts.iter(),
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Sample<&'a Part>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = self.parts.next()?;
+        let [start, end] = [part.start, part.end].map(|since| self.start.saturating_add(since));
+        let mut iteration = self.iteration;
+        if !std::mem::take(&mut self.is_first) {
+            iteration.due = start;
+        }
+        Some(Sample::new(iteration, start, end, part))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.parts.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Parts<'_> {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +172,40 @@ mod tests {
         let boxed: Box<dyn Metric> = Box::new(Flow([part.clone()]));
         assert_eq!(boxed.parts(), [part]);
         assert!(().parts().is_empty());
+    }
+    #[test]
+    fn times_add_up_if_parts_cover_the_iteration() {
+        struct Flow([Part; 3]);
+        impl Metric for Flow {
+            fn outcome(&self) -> Outcome {
+                Outcome::Success
+            }
+            fn parts(&self) -> &[Part] {
+                &self.0
+            }
+        }
+        let ms = Duration::from_millis;
+        let part = |start, end| Part::new("part", ms(start), ms(end));
+        let flow = Flow([part(0, 30), part(30, 80), part(80, 100)]);
+        let iteration = Iteration::new(7, 3, ms(1_000));
+        let sample = Sample::new(iteration, ms(1_005), ms(1_105), flow);
+        let times = sample.parts().map(|part| {
+            assert_eq!((part.iteration.index, part.iteration.user), (7, 3));
+            [part.response_time(), part.service_time(), part.lateness()]
+        });
+        let times: Vec<_> = times.collect();
+        assert_eq!(
+            times,
+            [
+                [ms(35), ms(30), ms(5)],
+                [ms(50), ms(50), ms(0)],
+                [ms(20), ms(20), ms(0)],
+            ]
+        );
+        let sum: Duration = times.iter().map(|[response, ..]| response).sum();
+        assert_eq!(sum, sample.response_time());
+        let mut parts = sample.parts();
+        parts.next();
+        assert_eq!(parts.len(), 2);
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::Iteration;
+use crate::{Iteration, Metric, Parts};
 
 /// One finished iteration with its times and what it measured.
 ///
@@ -46,6 +46,32 @@ impl<M> Sample<M> {
     /// From the due time to the actual start: how late the arrival happened.
     pub fn lateness(&self) -> Duration {
         self.start.saturating_sub(self.iteration.due)
+    }
+}
+
+impl<M: Metric> Sample<M> {
+    /// The [parts](Metric::parts) of the iteration as samples of their own: the
+    /// first is due when the iteration is, each later one when it starts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use karga_core::{Iteration, Metric, Outcome, Part, Sample};
+    ///
+    /// struct Flow([Part; 2]);
+    /// impl Metric for Flow {
+    ///     fn outcome(&self) -> Outcome { Outcome::Success }
+    ///     fn parts(&self) -> &[Part] { &self.0 }
+    /// }
+    ///
+    /// let ms = Duration::from_millis;
+    /// let flow = Flow([Part::new("login", ms(0), ms(30)), Part::new("buy", ms(30), ms(80))]);
+    /// let sample = Sample::new(Iteration::new(0, 0, ms(100)), ms(102), ms(182), flow);
+    /// let response_times: Vec<_> = sample.parts().map(|part| part.response_time()).collect();
+    /// assert_eq!(response_times, [ms(32), ms(50)]);
+    /// ```
+    #[inline]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::new(self.iteration, self.start, self.metric.parts())
     }
 }
 

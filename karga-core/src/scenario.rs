@@ -17,7 +17,7 @@ pub type MetricOf<S> = <<S as Scenario>::Action as Action>::Metric;
 ///
 /// An `Err` of `setup` or `connect` ends the run before the first arrival. An
 /// `Err` of `teardown` becomes a warning of the run: nothing that was measured
-/// is lost.
+/// is lost. So does a panic in what is asked for after the last iteration.
 ///
 /// # Example
 ///

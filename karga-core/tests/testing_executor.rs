@@ -112,6 +112,8 @@ async fn each_broken_promise_is_caught_for_what_it_is() {
         (Fault::TeardownTwice, Rule::Teardown),
         (Fault::NoRemarks, Rule::Remarks),
         (Fault::RemarksEarly, Rule::Remarks),
+        (Fault::NoDetails, Rule::Details),
+        (Fault::DetailsEarly, Rule::Details),
         (Fault::IndexTwice, Rule::Index),
         (Fault::WrongUser, Rule::User),
         (Fault::DueShifted, Rule::DueTimes),

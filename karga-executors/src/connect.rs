@@ -65,6 +65,20 @@ pub(crate) async fn connect<S: Scenario>(
     Ok(actions.into_iter().flatten().collect())
 }
 
+/// What the scenario says of itself after the last iteration; a panic becomes a
+/// warning, and nothing that was measured is lost.
+pub(crate) fn told<T>(
+    what: &str,
+    say: impl FnOnce() -> Vec<T>,
+    warnings: &mut Vec<String>,
+) -> Vec<T> {
+    catch_unwind(AssertUnwindSafe(say)).unwrap_or_else(|panic| {
+        let message = message_of(&*panic);
+        warnings.push(format!("the scenario's {what} panicked: {message}"));
+        Vec::new()
+    })
+}
+
 /// Tears the scenario down; what went wrong comes back as a warning.
 pub(crate) async fn teardown<S: Scenario>(scenario: &S) -> Option<String> {
     match caught(|| scenario.teardown()).await {

@@ -9,7 +9,7 @@ mod support;
 
 use std::{error::Error as _, fmt, time::Duration};
 
-use karga_core::{Action, ExecuteError, Executor, Iteration, Scenario, StopReason};
+use karga_core::{Action, Detail, ExecuteError, Executor, Iteration, Scenario, StopReason};
 use karga_executors::StageExecutor;
 use support::{Counter, Plain, figures, flat, ms, run_with, secs};
 use tokio::time::{sleep, timeout};
@@ -101,6 +101,22 @@ impl Scenario for Fragile {
             _ => Ok(()),
         }
     }
+
+    fn remarks(&self) -> Vec<String> {
+        match self.at {
+            "remarks panic" => panic!("remarked badly"),
+            "told" => vec!["first timeout: nobody answered".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        match self.at {
+            "details panic" => panic!("detailed badly"),
+            "told" => vec![Detail::new("called", self.called.get().to_string())],
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn fragile(at: &'static str) -> Fragile {
@@ -186,6 +202,37 @@ async fn a_failed_teardown_is_a_warning() {
             .unwrap();
         assert_eq!(run.account.completed, 100);
         assert_eq!(run.warnings, [text]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn remarks_and_details_are_those_after_the_last_iteration() {
+    let run = run_with(&executor(), &fragile("told"), Plain(0), &mut ())
+        .await
+        .unwrap();
+    assert_eq!(run.warnings, ["first timeout: nobody answered"]);
+    assert_eq!(run.details, [Detail::new("called", "100")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_what_the_scenario_says_is_a_warning() {
+    for (at, text) in [
+        (
+            "remarks panic",
+            "the scenario's remarks panicked: remarked badly",
+        ),
+        (
+            "details panic",
+            "the scenario's details panicked: detailed badly",
+        ),
+    ] {
+        let scenario = fragile(at);
+        let run = run_with(&executor(), &scenario, Plain(0), &mut ())
+            .await
+            .unwrap();
+        assert_eq!(run.account.completed, 100);
+        assert_eq!(run.warnings, [text]);
+        assert_eq!(scenario.torn_down.get(), 1);
     }
 }
 

@@ -17,8 +17,8 @@ use std::{
 
 use common::{Screen, Told, ms};
 use karga_core::{
-    Aggregate, Executor, Iteration, Merge, Metric, Observer, Outcome, Panicked, Reporter, Sample,
-    Snapshot, StopReason, action_fn, scenario, schedule::Stage,
+    Aggregate, Executor, Iteration, Merge, Metric, Observer, Outcome, Panicked, Part, Reporter,
+    Sample, Snapshot, StopReason, action_fn, scenario, schedule::Stage,
 };
 use karga_executors::StageExecutor;
 use karga_reporters::{CsvReporter, CsvReporterError, CsvSamples};
@@ -92,7 +92,15 @@ async fn the_form_is_pinned() {
         volume: karga_core::Volume::new(1, 20, 300),
         ..Told::default()
     };
-    shop.record(&Sample::new(iteration, ms(102), ms(1_150), told));
+    shop.record(&Sample::new(iteration, ms(102), ms(1_150), told.clone()));
+    let mut pay = Part::new("pay", ms(48), ms(1_048));
+    (pay.outcome, pay.error_class) = (Outcome::Failure, Some("http 503".into()));
+    let flow = Told {
+        parts: vec![Part::new("log, in", ms(0), ms(48)), pay],
+        label: Some("buy"),
+        ..told
+    };
+    shop.record(&Sample::new(iteration, ms(102), ms(1_150), flow));
     let mut other = csv.samples();
     other.record(&Sample::new(iteration, ms(99), ms(150), ()));
     let panicked = Sample::new(iteration, ms(100), ms(101), Panicked::new());
@@ -100,10 +108,13 @@ async fn the_form_is_pinned() {
     assert_eq!(shop.finish().await, [""; 0]);
     assert_eq!(other.finish().await, [""; 0]);
     insta::assert_snapshot!(screen.text(), @r#"
-    scenario,index,user,label,due,start,end,response_time,service_time,lateness,outcome,error_class,messages,bytes_sent,bytes_received,lag
-    "shop, ""new""",3,1,pay,0.100000000,0.102000000,1.150000000,1.050000000,1.048000000,0.002000000,unknown,timeout,1,20,300,7
-    "shop, ""new""",3,1,,0.100000000,0.100000000,0.101000000,0.001000000,0.001000000,0.000000000,failure,panic,0,0,0,
-    ,3,1,,0.100000000,0.099000000,0.150000000,0.050000000,0.051000000,0.000000000,success,,0,0,0,
+    scenario,index,user,label,due,start,end,response_time,service_time,lateness,outcome,error_class,messages,bytes_sent,bytes_received,lag,part
+    "shop, ""new""",3,1,pay,0.100000000,0.102000000,1.150000000,1.050000000,1.048000000,0.002000000,unknown,timeout,1,20,300,7,
+    "shop, ""new""",3,1,"log, in",0.100000000,0.102000000,0.150000000,0.050000000,0.048000000,0.002000000,success,,0,0,0,,0
+    "shop, ""new""",3,1,pay,0.150000000,0.150000000,1.150000000,1.000000000,1.000000000,0.000000000,failure,http 503,0,0,0,,1
+    "shop, ""new""",3,1,buy,0.100000000,0.102000000,1.150000000,1.050000000,1.048000000,0.002000000,unknown,timeout,1,20,300,7,
+    "shop, ""new""",3,1,,0.100000000,0.100000000,0.101000000,0.001000000,0.001000000,0.000000000,failure,panic,0,0,0,,
+    ,3,1,,0.100000000,0.099000000,0.150000000,0.050000000,0.051000000,0.000000000,success,,0,0,0,,
     "#);
 }
 

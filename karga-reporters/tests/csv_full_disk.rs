@@ -108,7 +108,7 @@ async fn a_full_disk_leaves_whole_lines_and_is_told() {
     let rows = csv.counts().written as usize;
     assert_eq!(text.lines().count(), 1 + 2 * rows);
     assert!(
-        text.ends_with("\nc\",0,0,0,\n"),
+        text.ends_with("\nc\",0,0,0,,\n"),
         "{:?}",
         text.lines().last()
     );

@@ -201,6 +201,7 @@ async fn the_whole_form_is_pinned() {
     run.aggregate = common::aggregate(1_500, |n| common::Told {
         class: (n == 1_000).then_some("timeout"),
         label: Some("batch"),
+        parts: Vec::new(),
         steps: vec![karga_core::Step::new("connect", common::ms(1))],
         counts: vec![karga_core::Count::new("retries", n % 2)],
         lag: Some(n),
@@ -208,6 +209,7 @@ async fn the_whole_form_is_pinned() {
     });
     run.account = karga_core::Account::new(1_500, 1_500, 0, 0);
     (run.elapsed, run.load_time) = (common::ms(1_502), common::ms(1_500));
+    run.details = vec![karga_core::Detail::new("engine", "lean")];
     let screen = Screen::default();
     JsonReporter::to_writer(screen.clone())
         .report(&Summary::derive(&run))

@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 
 use common::{Screen, empty, failing, healthy, lagging, ms, saturated};
 use insta::assert_snapshot;
-use karga_core::{Account, Judgement, LoadModel, Report, Reporter, StopReason, WarmUp};
+use karga_core::{Account, Detail, Judgement, LoadModel, Report, Reporter, StopReason, WarmUp};
 use karga_reporters::{Color, StdoutReporter};
 use karga_stats::Summary;
 
@@ -35,6 +35,32 @@ fn a_healthy_suite() {
 #[test]
 fn failures_with_labels_counts_and_a_warning() {
     assert_snapshot!(render(&Summary::derive(&failing())));
+}
+
+#[test]
+fn details_stand_below_the_generator() {
+    let mut run = healthy();
+    run.details = vec![
+        Detail::new("engine", "lean (HTTP/1.1)"),
+        Detail::new("version of the protocol", "2.7\n\x1b[31mred"),
+        Detail::new("", "of nothing"),
+    ];
+    let text = render(&Summary::derive(&run));
+    assert!(text.starts_with("PASSED"), "{text}");
+    let facts = text.split("\n\n").nth(1).unwrap();
+    assert_snapshot!(facts, @r"
+    produce ───────────────────────────────────────────── generator healthy · 10.0 s
+      arrivals    10,000 planned = 10,000 completed + 0 dropped + 0 interrupted
+      outcomes    10,000 succeeded, 0 failed, 0 unknown
+      rate        1,000/s offered for 10.0 s, 1,000/s achieved
+      volume      1,000,000 messages (99,980/s), 1.04 GB sent (104 MB/s),
+                  720 kB received (72.0 kB/s)
+      generator   5 of 64 workers in flight at most,
+                  process CPU 1.25 s (0.12 cores), busy 12 %
+      engine      lean (HTTP/1.1)
+      detail      version of the protocol: 2.7 [31mred
+      detail      of nothing
+    ");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use std::{sync::LazyLock, time::Duration};
 
 use common::{failing, lagging};
-use karga_core::{LoadModel, StopReason};
+use karga_core::{Detail, LoadModel, StopReason};
 use karga_reporters::StdoutReporter;
 use karga_stats::{LatencySummary, Summary, ThresholdSummary, Verdict, WarmUpSummary};
 use proptest::prelude::*;
@@ -96,6 +96,7 @@ proptest! {
             row.generator.reason = Some(names[3].clone());
             (row.elapsed, row.load_time, row.response_time, row.lateness) = times;
             row.warnings.push(names[4].clone());
+            row.details.push(Detail::new(names[6].clone(), names[5].clone()));
             for (at, name) in [&names[5], &names[3]].into_iter().enumerate() {
                 let mut threshold = ThresholdSummary::new(name.clone(), at == 1);
                 threshold.reason.clone_from(&names[4]);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use karga_core::{Aggregate, Iteration, Merge, Metric, Outcome, Sample, Volume};
+use karga_core::{Aggregate, Iteration, Merge, Metric, Outcome, Part, Sample, Volume};
 use karga_stats::HistogramAggregate;
 
 /// Samples in one round; they end within ten seconds.
@@ -35,6 +35,28 @@ impl Metric for Labelled {
     }
 }
 
+/// Three requests in one iteration.
+struct Flow([Part; 3]);
+
+impl Flow {
+    fn new(_: usize) -> Self {
+        let part = |n: u64| {
+            let start = Duration::from_micros(50 * n);
+            Part::new(LABELS[n as usize], start, start + Duration::from_micros(50))
+        };
+        Self([0, 1, 2].map(part))
+    }
+}
+
+impl Metric for Flow {
+    fn outcome(&self) -> Outcome {
+        Outcome::Success
+    }
+    fn parts(&self) -> &[Part] {
+        &self.0
+    }
+}
+
 /// One of 32 labels.
 struct Many(usize);
 
@@ -53,6 +75,7 @@ const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz012345";
 fn main() {
     let plain = samples(|_| ());
     let labelled = samples(Labelled);
+    let flows = samples(Flow::new);
     let failed = samples(|_| Err::<(), _>("timeout"));
     // A closed loop over an action that does nothing.
     let idle: Vec<_> = (0..SAMPLES as u64)
@@ -65,7 +88,7 @@ fn main() {
 
     let mut bare = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3)
         .expect("invariant: the bounds are valid");
-    let mut best = [f64::INFINITY; 5];
+    let mut best = [f64::INFINITY; 6];
     for _ in 0..ROUNDS {
         let round = [
             per_sample(&plain, |sample| {
@@ -75,6 +98,7 @@ fn main() {
             aggregated(&idle),
             aggregated(&labelled),
             aggregated(&failed),
+            aggregated(&flows),
         ];
         for (best, round) in best.iter_mut().zip(round) {
             *best = best.min(round);
@@ -88,6 +112,7 @@ fn main() {
     println!("  the same, of an idle closed loop {:6.1} ns", best[2]);
     println!("  one of five labels in turn       {:6.1} ns", best[3]);
     println!("  a failure with a class           {:6.1} ns", best[4]);
+    println!("  a flow of three parts            {:6.1} ns", best[5]);
 
     // From 0.1 ms to 1 s.
     let wide = spread(100_000.0, 10_000.0, Labelled);

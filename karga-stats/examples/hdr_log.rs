@@ -22,7 +22,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use karga_core::{Account, Aggregate, Iteration, Metric, Outcome, Run, Sample, Step};
+use karga_core::{Account, Aggregate, Iteration, Metric, Outcome, Part, Run, Sample, Step};
 use karga_stats::{Histogram, HistogramAggregate, hdr_log};
 
 /// The samples are random, and the same every time.
@@ -35,6 +35,8 @@ const LABELS: [&str; 3] = ["login", "search", "log out, später"];
 struct Operation {
     label: Option<&'static str>,
     steps: [Step; 1],
+    /// Of one label that iterations have too, and of one that none has.
+    parts: [Part; 2],
 }
 
 impl Metric for Operation {
@@ -46,6 +48,9 @@ impl Metric for Operation {
     }
     fn steps(&self) -> &[Step] {
         &self.steps
+    }
+    fn parts(&self) -> &[Part] {
+        &self.parts
     }
 }
 
@@ -86,13 +91,18 @@ fn run() -> Run<HistogramAggregate> {
         let service = Duration::from_nanos((50_000.0 * 10_000_f64.powf(next())) as u64);
         let label = LABELS.get(n as usize % (LABELS.len() + 1)).copied();
         let steps = [Step::new("connect", service.mul_f64(next()))];
-        let sample = Sample::new(
-            Iteration::new(n, 0, due),
-            start,
-            start + service,
-            Operation { label, steps },
-        );
-        aggregate.record(&sample);
+        let half = service / 2;
+        let parts = [
+            Part::new("login", Duration::ZERO, half),
+            Part::new("pay", half, service),
+        ];
+        let operation = Operation {
+            label,
+            steps,
+            parts,
+        };
+        let iteration = Iteration::new(n, 0, due);
+        aggregate.record(&Sample::new(iteration, start, start + service, operation));
     }
     let account = Account::new(SAMPLES, SAMPLES, 0, 0);
     let mut run = Run::new("interop", aggregate, account, Duration::from_secs(21));

@@ -1,14 +1,26 @@
-use crate::{aggregate::Limits, bounded::Add, stats::Stats, timeline::Timeline};
+use std::time::Duration;
 
-/// What is kept of the iterations with one label.
+use karga_core::{Outcome, Part, Sample};
+
+use crate::{
+    aggregate::Limits,
+    bounded::Add,
+    stats::{Stats, Times, class_of},
+    timeline::{Closed, Timeline},
+};
+
+/// What is kept of the iterations and the parts with one label.
 ///
-/// The timeline is the label's own, not a table inside each slot of the
+/// The timelines are the label's own, not tables inside each slot of the
 /// total's: so a name is stored once, and what is folded into "other" takes
 /// its seconds along.
 #[derive(Debug, Clone)]
 pub(crate) struct Labelled {
     pub(crate) stats: Stats,
+    /// Of its iterations, whose response times belong to the total.
     pub(crate) timeline: Timeline<()>,
+    /// Of its parts, which no total has: their iterations are there.
+    pub(crate) parts: Timeline<()>,
 }
 
 impl Labelled {
@@ -16,6 +28,30 @@ impl Labelled {
         Self {
             stats: Stats::new(limits),
             timeline: Timeline::new(limits.timeline),
+            parts: Timeline::new(limits.timeline),
+        }
+    }
+
+    /// Records a part, into the second of this end.
+    pub(crate) fn record_part(&mut self, sample: &Sample<&Part>, end: Duration) {
+        let part = sample.metric;
+        let times = Times::new(sample.iteration.due, sample.start, sample.end);
+        let class = match part.outcome {
+            Outcome::Success => None,
+            outcome => Some(class_of(outcome, part.error_class.clone())),
+        };
+        self.stats.record(times, part.outcome, part.volume);
+        self.stats.record_extras(class.as_ref(), &part.counts, None);
+        let slot = self.parts.at(end);
+        slot.response.record_at(times.response.0, times.response.1);
+    }
+
+    /// The response times of its iterations and of its parts in a slot; see
+    /// [`Timeline::slot`].
+    pub(crate) fn slot(&self, number: u64, shift: u32) -> LabelSlot {
+        LabelSlot {
+            iterations: self.timeline.slot(number, shift),
+            parts: self.parts.slot(number, shift),
         }
     }
 
@@ -23,6 +59,7 @@ impl Labelled {
     pub(crate) fn lower_limits(&mut self, limits: &Limits) {
         self.stats.lower_limits(limits);
         self.timeline.lower_limit(limits.timeline);
+        self.parts.lower_limit(limits.timeline);
     }
 }
 
@@ -30,5 +67,13 @@ impl Add for Labelled {
     fn add(&mut self, other: Self) {
         self.stats.merge(other.stats);
         self.timeline.merge(other.timeline);
+        self.parts.merge(other.parts);
     }
+}
+
+/// The response times of a label in one slot of the timeline.
+pub(crate) struct LabelSlot {
+    /// A part of the total's.
+    pub(crate) iterations: Closed<()>,
+    pub(crate) parts: Closed<()>,
 }

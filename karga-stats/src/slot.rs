@@ -4,6 +4,7 @@ use karga_core::Volume;
 
 use crate::{
     Histogram,
+    labelled::LabelSlot,
     stats::Outcomes,
     timeline::{Closed, Counts},
 };
@@ -17,13 +18,14 @@ pub struct Slot {
     pub start: Duration,
     /// How wide it is.
     pub width: Duration,
-    /// How many iterations ended here in which way.
+    /// How many iterations ended here in which way; parts are not among them.
     pub outcomes: Outcomes,
     /// What they moved.
     pub volume: Volume,
     /// The highest lag that one of them said, in messages.
     pub highest_lag: Option<u64>,
-    /// The response times of all of them, those with a label and those without.
+    /// The response times of all iterations that ended here, those with a label
+    /// and those without.
     pub response_time: Histogram,
     /// Packed, as few of those who look at slots look at labels.
     labels: Vec<(String, Closed<()>)>,
@@ -35,17 +37,18 @@ impl Slot {
     pub(crate) fn new<'a>(
         (number, shift): (u64, u32),
         rest: &Closed<Counts>,
-        labels: impl Iterator<Item = (&'a str, Closed<()>)>,
+        labels: impl Iterator<Item = (&'a str, LabelSlot)>,
     ) -> Self {
         let mut response_time = Histogram::new();
         rest.add_to(&mut response_time);
-        let labels: Vec<_> = labels
-            .filter(|(_, times)| times.exact.count > 0)
-            .map(|(label, times)| {
-                times.add_to(&mut response_time);
-                (label.to_owned(), times)
-            })
-            .collect();
+        let labels = labels.filter_map(|(label, slot)| {
+            let LabelSlot { iterations, parts } = slot;
+            iterations.add_to(&mut response_time);
+            let mut times = iterations;
+            times.merge(parts);
+            (times.exact.count > 0).then(|| (label.to_owned(), times))
+        });
+        let labels = labels.collect();
         Self {
             start: Duration::from_secs(number << shift),
             width: Duration::from_secs(1 << shift),
@@ -58,8 +61,9 @@ impl Slot {
     }
 
     /// The response times for each label that has any here, in alphabetical
-    /// order, "other" last. Iterations without a label are in
-    /// [`response_time`](Self::response_time) alone.
+    /// order, "other" last: those of iterations and those of parts, which
+    /// [`response_time`](Self::response_time) does not have. Iterations without
+    /// a label are there alone.
     ///
     /// Histograms are unpacked one by one: keep what is needed of each.
     pub fn labels(&self) -> impl Iterator<Item = (&str, Histogram)> {

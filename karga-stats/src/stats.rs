@@ -105,7 +105,8 @@ impl Times {
 }
 
 /// Everything that was recorded of some iterations: of a whole run, or of
-/// those with one label.
+/// those with one label, to which the [parts](karga_core::Part) with that label
+/// belong.
 #[derive(Debug, Clone)]
 pub struct Stats {
     response: Histogram,

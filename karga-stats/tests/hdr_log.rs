@@ -5,7 +5,7 @@ mod samples;
 use std::time::{Duration, UNIX_EPOCH};
 
 use karga_core::{
-    Account, Aggregate, GeneratorHealth, Judgement, LoadModel, Merge, Report, Run, Sample,
+    Account, Aggregate, Detail, GeneratorHealth, Judgement, LoadModel, Merge, Report, Run, Sample,
     StopReason, WarmUp,
 };
 use karga_stats::{
@@ -94,7 +94,13 @@ fn run() -> impl Strategy<Value = Run<HistogramAggregate>> {
     let nanos = || any::<u64>().prop_map(Duration::from_nanos);
     let warm_up = option::of((nanos(), aggregate(8), account()));
     let times = (nanos(), nanos(), nanos(), option::of(nanos()));
-    let words = (vec(any::<String>(), 0..3), vec(judgement(), 0..3));
+    let detail =
+        (any::<String>(), any::<String>()).prop_map(|(name, value)| Detail::new(name, value));
+    let words = (
+        vec(any::<String>(), 0..3),
+        vec(judgement(), 0..3),
+        vec(detail, 0..3),
+    );
     let load = account().prop_flat_map(|account| (Just(account), generator(account.completed)));
     (
         any::<String>(),
@@ -111,7 +117,7 @@ fn run() -> impl Strategy<Value = Run<HistogramAggregate>> {
                 (run.load_time, run.start_offset) = (times.1, times.2);
                 run.started_at = times.3.map(|since| UNIX_EPOCH + since);
                 (run.stop, run.model, run.generator) = (stop, model, generator);
-                (run.warnings, run.judgements) = words;
+                (run.warnings, run.judgements, run.details) = words;
                 run.warm_up = warm_up.map(|(duration, aggregate, account)| {
                     WarmUp::new(duration, aggregate, account)
                 });
@@ -251,6 +257,7 @@ fn every_kind_of_line_is_ascii() {
         class: Some("naïve\u{2028}class".into()),
         label: Some("größe, klein".into()),
         steps: Vec::new(),
+        parts: Vec::new(),
         counts: Vec::new(),
         lag: None,
         volume: karga_core::Volume::default(),

@@ -6,8 +6,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use karga_core::{
-    Account, Aggregate, Iteration, Judgement, LoadModel, Metric, Outcome, Report, Run, Sample,
-    StopReason, Volume, WarmUp,
+    Account, Aggregate, Detail, Iteration, Judgement, LoadModel, Metric, Outcome, Report, Run,
+    Sample, StopReason, Volume, WarmUp,
 };
 use karga_stats::{HistogramAggregate, Summary, ThresholdSummary};
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ fn run() -> Run<HistogramAggregate> {
     run.generator.cpu = Some(ms(1500));
     run.started_at = Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     run.warnings.push("teardown failed".to_owned());
+    run.details.push(Detail::new("engine", "lean"));
     run.start_offset = ms(1500);
     let mut warming = HistogramAggregate::default();
     let first = Iteration::new(0, 0, ms(0));
@@ -132,6 +133,7 @@ fn expected() -> Value {
             "last_good_rate": 5.0, "tolerates_failures": false,
         }],
         "warnings": ["teardown failed"],
+        "details": [{ "name": "engine", "value": "lean" }],
     }]})
 }
 
@@ -188,6 +190,7 @@ fn a_summary_with_only_the_fields_of_the_contract_is_read() {
         "lag",
         "steps",
         "warnings",
+        "details",
     ] {
         row.as_object_mut().unwrap().remove(extra);
     }

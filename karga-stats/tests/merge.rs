@@ -121,9 +121,11 @@ proptest! {
             prop_assert_eq!(times.count(), all);
         }
         prop_assert_eq!(total.errors.iter().map(|(_, count)| count).sum::<u64>(), bad);
-        let labelled = samples.iter().filter(|sample| sample.metric.label.is_some()).count();
+        let labelled = samples.iter().map(|Sample { metric, .. }| {
+            usize::from(metric.label.is_some()) + metric.parts.len()
+        });
         let rows = labels.iter().map(|(_, part)| part.outcomes.completed());
-        prop_assert_eq!(rows.sum::<u64>(), labelled as u64);
+        prop_assert_eq!(rows.sum::<u64>(), labelled.sum::<usize>() as u64);
         prop_assert!(labels.len() <= 3 + 1 && total.errors.len() <= 2 + 1);
         prop_assert!(timeline.len() <= 8);
         prop_assert!(timeline.is_sorted_by(|a, b| a.start + a.width <= b.start));
@@ -157,6 +159,7 @@ fn of_two_configurations_the_lower_limits_hold() {
             class: None,
             label: Some(Cow::Borrowed(label)),
             steps: Vec::new(),
+            parts: Vec::new(),
             counts: Vec::new(),
             lag: None,
             volume: Volume::default(),

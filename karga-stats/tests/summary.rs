@@ -3,8 +3,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use karga_core::{
-    Account, Aggregate, Count, Iteration, LoadModel, Metric, Outcome, Report, Run, Sample, Step,
-    StopReason, Volume, WarmUp,
+    Account, Aggregate, Count, Detail, Iteration, LoadModel, Metric, Outcome, Report, Run, Sample,
+    Step, StopReason, Volume, WarmUp,
 };
 use karga_stats::{HistogramAggregate, Summary, ThresholdSummary, Thresholds, Verdict};
 
@@ -85,6 +85,7 @@ fn run() -> Run<HistogramAggregate> {
     run.generator.cpu = Some(ms(250));
     run.generator.peak_in_flight = 26;
     run.warnings.push("teardown failed".to_owned());
+    run.details.push(Detail::new("engine", "lean"));
     run
 }
 
@@ -141,6 +142,7 @@ fn every_figure_of_a_known_run() {
     assert_eq!(row.generator.cpu_seconds, 0.25);
     assert_eq!(row.generator.peak_in_flight, 26);
     assert_eq!(row.warnings, ["teardown failed"]);
+    assert_eq!(row.details, [Detail::new("engine", "lean")]);
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl<S: Scenario> Executor<S> for AdaptiveExecutor {
         let mut run = self.load(scenario.name(), state, observer).await;
         run.warnings.extend(run.aggregate.finish().await);
         run.warnings.extend(scenario.remarks());
+        run.details = scenario.details();
         match caught(|| scenario.teardown()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => run.warnings.push(format!("the teardown failed: {error}")),

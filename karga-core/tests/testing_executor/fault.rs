@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     TeardownTwice,
     NoRemarks,
     RemarksEarly,
+    NoDetails,
+    DetailsEarly,
     IndexTwice,
     WrongUser,
     DueShifted,

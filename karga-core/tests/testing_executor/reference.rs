@@ -148,8 +148,16 @@ impl<S: Scenario> Executor<S> for Reference {
         if self.is(Fault::RemarksEarly) {
             remarks = scenario.remarks();
         }
+        let mut details = Vec::new();
+        if self.is(Fault::DetailsEarly) {
+            details = scenario.details();
+        }
         let mut run = self.load(scenario, actions, t0, result, observer).await;
         run.warm_up = warm_up;
+        if !self.is(Fault::NoDetails) && !self.is(Fault::DetailsEarly) {
+            details = scenario.details();
+        }
+        run.details = details;
         if !self.is(Fault::NoRemarks) && !self.is(Fault::RemarksEarly) {
             remarks = scenario.remarks();
         }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Load, Settings, ledger::Ledger, seat::Shared, stop::Stop, watch::Watch};
 use crate::{
     clock::Clock,
-    connect::{connect, setup, teardown},
+    connect::{connect, setup, teardown, told},
     handle::StopSignal,
     health::TOLERANCE,
     padded::Padded,
@@ -64,8 +64,9 @@ where
     };
     warnings.append(&mut run.warnings);
     warnings.extend(run.aggregate.finish().await);
-    warnings.extend(scenario.remarks());
-    run.details = scenario.details();
+    let remarks = told("remarks", || scenario.remarks(), &mut warnings);
+    warnings.extend(remarks);
+    run.details = told("details", || scenario.details(), &mut warnings);
     warnings.extend(teardown(scenario).await);
     run.warnings = warnings;
     Ok(run)

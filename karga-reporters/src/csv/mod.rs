@@ -24,7 +24,8 @@ use crate::file::{self, Place};
 use pipe::Pipe;
 use sink::{Sink, Stream};
 
-/// Writes every sample of a run as a line of CSV, while the run goes on.
+/// Writes every sample of a run as a line of CSV, while the run goes on, and
+/// every [part](karga_core::Part) of it as one more.
 ///
 /// [`samples`](Self::samples) gives the aggregate that hands the samples over; a
 /// thread of its own writes them. Load is never held up: samples for which the
@@ -49,20 +50,26 @@ use sink::{Sink, Stream};
 /// | `error_class` | why it did not succeed; empty if it did |
 /// | `messages`, `bytes_sent`, `bytes_received` | what it moved |
 /// | `lag` | in messages; empty if it is not known |
+/// | `part` | empty for an iteration; for a part of one its number in it, from 0 |
+///
+/// A part has the label, times, outcome and volume of its own, no lag, and the
+/// index and user of its iteration, whose line follows at once. What an iteration
+/// moved is the sum over its parts, so count either the lines with a `part` or
+/// those without one.
 ///
 /// Seconds have nine decimals. Fields are quoted as RFC 4180 says; lines end
 /// with a line feed. The order is that in which threads hand their blocks over:
 /// sort by `end` or `index` where order matters. Samples of a warm-up are not
 /// in the file; iterations that panicked are, with the class `panic`.
 ///
-/// If the disk is full, the file ends with a whole line.
+/// If the disk is full, the file ends with a whole sample.
 ///
 /// # Memory and cost
 ///
 /// The [buffer](CsvReporterBuilder::buffer) of 16 MiB, which is used only while
 /// the disk is slower than the load, 64 KiB for each thread, and at most 1 MiB
-/// of empty blocks for later. A sample takes some 100 to 150 bytes. Recording one
-/// takes 0.11 to 0.16 µs; see `benches/csv.rs`.
+/// of empty blocks for later. A sample takes some 100 to 150 bytes, and so does a
+/// part. Recording one takes 0.11 to 0.16 µs; see `benches/csv.rs`.
 ///
 /// # End
 ///
@@ -192,9 +199,9 @@ impl Default for CsvReporterBuilder {
 }
 
 impl CsvReporterBuilder {
-    /// How many bytes of memory may be taken by rows that wait to be written. What comes when they do
-    /// is let go. Default: 16 MiB, some 140,000 samples; at least 4 KiB. It is
-    /// memory only while rows wait.
+    /// How many bytes of memory may be taken by rows that wait to be written. What
+    /// comes when they do is let go. Default: 16 MiB, some 140,000 samples without
+    /// parts; at least 4 KiB. It is memory only while rows wait.
     pub const fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self

@@ -28,7 +28,7 @@ const BLOCKS: usize = 16;
 pub(super) enum Message {
     Rows {
         bytes: Vec<u8>,
-        rows: u64,
+        samples: u64,
         ledger: Arc<Ledger>,
     },
     /// To be dropped when all before it is written.
@@ -146,9 +146,9 @@ impl Pipe {
         spare.unwrap_or_else(|| Vec::with_capacity(self.shared.block))
     }
 
-    /// Hands rows over, or counts them as lost.
-    pub(super) fn send(&self, bytes: Vec<u8>, rows: u64, ledger: &Arc<Ledger>) {
-        ledger.recorded.fetch_add(rows, Relaxed);
+    /// Hands the rows of so many samples over, or counts these as lost.
+    pub(super) fn send(&self, bytes: Vec<u8>, samples: u64, ledger: &Arc<Ledger>) {
+        ledger.recorded.fetch_add(samples, Relaxed);
         // A block that is mostly empty would keep memory from others.
         let bytes = if bytes.len() < bytes.capacity() / 2 {
             let exact = bytes.as_slice().to_vec();
@@ -161,13 +161,13 @@ impl Pipe {
         let before = self.shared.on_the_way.fetch_add(size, Relaxed);
         if before.saturating_add(size) > self.buffer {
             self.shared.on_the_way.fetch_sub(size, Relaxed);
-            ledger.lost_to_full_buffer.fetch_add(rows, Relaxed);
+            ledger.lost_to_full_buffer.fetch_add(samples, Relaxed);
             self.shared.give_back(bytes);
             return;
         }
         let message = Message::Rows {
             bytes,
-            rows,
+            samples,
             ledger: Arc::clone(ledger),
         };
         let gone = match &self.sender {
@@ -176,7 +176,7 @@ impl Pipe {
         };
         if gone {
             self.shared.on_the_way.fetch_sub(size, Relaxed);
-            ledger.lost_to_error.fetch_add(rows, Relaxed);
+            ledger.lost_to_error.fetch_add(samples, Relaxed);
         }
     }
 
@@ -217,9 +217,9 @@ fn run(mut writer: Writer, messages: &Receiver<Message>) {
         match next {
             Some(Message::Rows {
                 bytes,
-                rows,
+                samples,
                 ledger,
-            }) => guard(&mut writer, |writer| writer.rows(bytes, rows, &ledger)),
+            }) => guard(&mut writer, |writer| writer.rows(bytes, samples, &ledger)),
             Some(Message::Sync(promise)) => {
                 guard(&mut writer, Writer::sync);
                 drop(promise);

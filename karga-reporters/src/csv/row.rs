@@ -1,17 +1,17 @@
-//! One sample as one line.
+//! One sample as one line, and each of its parts as another.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use karga_core::{Metric, Outcome, Sample};
+use karga_core::{Iteration, Metric, Outcome, Parts, Sample, Volume};
 
 /// The names of the columns, in order, and the end of the line.
 pub(super) const HEADER: &[u8] = b"scenario,index,user,label,due,start,end,response_time,\
-service_time,lateness,outcome,error_class,messages,bytes_sent,bytes_received,lag\n";
+service_time,lateness,outcome,error_class,messages,bytes_sent,bytes_received,lag,part\n";
 
 /// Room for every column of a row but those that are text.
 pub(super) const USUAL: usize = 256;
 
-/// Appends the row of `sample`; `scenario` is quoted already.
+/// Appends the rows of `sample`, its own last; `scenario` is quoted already.
 #[inline]
 pub(super) fn write<M: Metric>(out: &mut Vec<u8>, scenario: &[u8], sample: &Sample<M>) {
     // The metric is asked for everything before anything is written, so that
@@ -25,41 +25,96 @@ pub(super) fn write<M: Metric>(out: &mut Vec<u8>, scenario: &[u8], sample: &Samp
     };
     let label = metric.label();
     let lag = metric.lag();
+    let parts = sample.parts();
 
-    out.extend_from_slice(scenario);
-    integer(out, sample.iteration.index);
-    integer(out, sample.iteration.user);
-    out.push(b',');
-    if let Some(label) = label {
-        text(out, label.as_bytes());
+    if parts.len() > 0 {
+        write_parts(out, scenario, parts);
     }
-    for time in [
-        sample.iteration.due,
-        sample.start,
-        sample.end,
-        sample.response_time(),
-        sample.service_time(),
-        sample.lateness(),
-    ] {
-        seconds(out, time);
+    let row = Row {
+        label: label.as_ref(),
+        times: [sample.iteration.due, sample.start, sample.end],
+        outcome,
+        class: class.as_ref(),
+        volume,
+        lag,
+        part: None,
+    };
+    row.write(out, scenario, &sample.iteration);
+}
+
+/// Out of the way of metrics that have none.
+fn write_parts(out: &mut Vec<u8>, scenario: &[u8], parts: Parts<'_>) {
+    for (number, sample) in parts.enumerate() {
+        let part = sample.metric;
+        let is_success = part.outcome == Outcome::Success;
+        let row = Row {
+            label: Some(&part.label),
+            times: [sample.iteration.due, sample.start, sample.end],
+            outcome: part.outcome,
+            class: part.error_class.as_ref().filter(|_| !is_success),
+            volume: part.volume,
+            lag: None,
+            part: Some(number as u64),
+        };
+        row.write(out, scenario, &sample.iteration);
     }
-    out.extend_from_slice(match outcome {
-        Outcome::Success => b",success,".as_slice(),
-        Outcome::Failure => b",failure,",
-        // There are only three; a later one is nothing that is known here.
-        _ => b",unknown,",
-    });
-    if let Some(class) = class {
-        text(out, class.as_bytes());
+}
+
+/// What stands in a row beside the iteration.
+struct Row<'a> {
+    label: Option<&'a Cow<'static, str>>,
+    /// Due, start and end.
+    times: [Duration; 3],
+    outcome: Outcome,
+    class: Option<&'a Cow<'static, str>>,
+    volume: Volume,
+    lag: Option<u64>,
+    part: Option<u64>,
+}
+
+impl Row<'_> {
+    /// Always inlined, so that an iteration's row is never put together in
+    /// memory.
+    #[inline(always)]
+    fn write(&self, out: &mut Vec<u8>, scenario: &[u8], iteration: &Iteration) {
+        out.extend_from_slice(scenario);
+        integer(out, iteration.index);
+        integer(out, iteration.user);
+        out.push(b',');
+        if let Some(label) = self.label {
+            text(out, label.as_bytes());
+        }
+        let [due, start, end] = self.times;
+        for time in [
+            due,
+            start,
+            end,
+            end.saturating_sub(due),
+            end.saturating_sub(start),
+            start.saturating_sub(due),
+        ] {
+            seconds(out, time);
+        }
+        out.extend_from_slice(match self.outcome {
+            Outcome::Success => b",success,".as_slice(),
+            Outcome::Failure => b",failure,",
+            // There are only three; a later one is nothing that is known here.
+            _ => b",unknown,",
+        });
+        if let Some(class) = self.class {
+            text(out, class.as_bytes());
+        }
+        integer(out, self.volume.messages);
+        integer(out, self.volume.bytes_sent);
+        integer(out, self.volume.bytes_received);
+        for number in [self.lag, self.part] {
+            match number {
+                Some(number) => integer(out, number),
+                None => out.push(b','),
+            }
+        }
+        out.push(b'\n');
     }
-    integer(out, volume.messages);
-    integer(out, volume.bytes_sent);
-    integer(out, volume.bytes_received);
-    match lag {
-        Some(lag) => integer(out, lag),
-        None => out.push(b','),
-    }
-    out.push(b'\n');
 }
 
 /// Appends a field, in quotes if it takes them (RFC 4180, 2.5 to 2.7).
@@ -79,19 +134,22 @@ pub(super) fn text(out: &mut Vec<u8>, field: &[u8]) {
     out.push(b'"');
 }
 
-/// How many whole rows are in `bytes`, and where the last of them ends. A line
-/// break in quotes ends no row.
-pub(super) fn whole_rows(bytes: &[u8]) -> (u64, usize) {
-    let (mut rows, mut end, mut quoted) = (0, 0, false);
+/// How many whole samples are in `bytes`, and where the last of them ends. A
+/// line break in quotes ends no row, and that of a part ends no sample: its last
+/// column is not empty.
+pub(super) fn whole_samples(bytes: &[u8]) -> (u64, usize) {
+    let (mut samples, mut end, mut quoted) = (0, 0, false);
+    let mut before = b'\n';
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
             // A quote in a quoted field is doubled: out and in again.
             b'"' => quoted = !quoted,
-            b'\n' if !quoted => (rows, end) = (rows + 1, at + 1),
+            b'\n' if !quoted && before == b',' => (samples, end) = (samples + 1, at + 1),
             _ => {}
         }
+        before = byte;
     }
-    (rows, end)
+    (samples, end)
 }
 
 const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
@@ -150,9 +208,7 @@ fn seconds(out: &mut Vec<u8>, time: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
-    use karga_core::{Iteration, Volume};
+    use karga_core::Part;
     use proptest::prelude::*;
 
     use super::*;
@@ -191,12 +247,12 @@ mod tests {
         assert_eq!(
             row(()),
             "shop,7,3,,1.100000000,1.102000000,61.100000000,60.000000000,59.998000000,0.002000000,\
-             success,,0,0,0,\n"
+             success,,0,0,0,,\n"
         );
         assert_eq!(
             row(Named("a")),
             "shop,7,3,a,1.100000000,1.102000000,61.100000000,60.000000000,59.998000000,\
-             0.002000000,unknown,a,1,20,300,18446744073709551615\n"
+             0.002000000,unknown,a,1,20,300,18446744073709551615,\n"
         );
         let columns = |row: &[u8]| row.iter().filter(|byte| **byte == b',').count();
         assert_eq!(columns(HEADER), columns(row(()).as_bytes()));
@@ -218,17 +274,58 @@ mod tests {
         }
     }
 
+    struct Flow([Part; 2]);
+
+    impl Flow {
+        fn new() -> Self {
+            let ms = Duration::from_millis;
+            let mut pay = Part::new("pay\n,", ms(30_000), ms(59_998));
+            (pay.outcome, pay.error_class) = (Outcome::Failure, Some("http 503".into()));
+            pay.volume = Volume::new(1, 20, 300);
+            let mut login = Part::new("login", ms(0), ms(30_000));
+            login.error_class = Some("of a success".into());
+            Self([login, pay])
+        }
+    }
+
+    impl Metric for Flow {
+        fn outcome(&self) -> Outcome {
+            Outcome::Failure
+        }
+        fn parts(&self) -> &[Part] {
+            &self.0
+        }
+    }
+
     #[test]
-    fn a_cut_row_is_not_whole() {
-        let one = row(Named("a\n\"b\"\nc"));
-        let two = one.clone() + &row(());
-        for end in 0..=two.len() {
-            let whole = match end {
-                end if end == two.len() => (2, end),
-                end if end >= one.len() => (1, one.len()),
-                _ => (0, 0),
-            };
-            assert_eq!(whole_rows(&two.as_bytes()[..end]), whole);
+    fn parts_stand_before_their_iteration() {
+        assert_eq!(
+            row(Flow::new()),
+            "shop,7,3,login,1.100000000,1.102000000,31.102000000,30.002000000,30.000000000,\
+             0.002000000,success,,0,0,0,,0\n\
+             shop,7,3,\"pay\n,\",31.102000000,31.102000000,61.100000000,29.998000000,29.998000000,\
+             0.000000000,failure,http 503,1,20,300,,1\n\
+             shop,7,3,,1.100000000,1.102000000,61.100000000,60.000000000,59.998000000,\
+             0.002000000,failure,,0,0,0,,\n"
+        );
+    }
+
+    #[test]
+    fn a_cut_sample_is_not_whole() {
+        for (one, other) in [
+            (row(Named("a\n\"b\"\nc")), row(())),
+            (row(Named("a,\nb")), row(Flow::new())),
+            (row(Flow::new()), row(Flow::new())),
+        ] {
+            let two = one.clone() + &other;
+            for end in 0..=two.len() {
+                let whole = match end {
+                    end if end == two.len() => (2, end),
+                    end if end >= one.len() => (1, one.len()),
+                    _ => (0, 0),
+                };
+                assert_eq!(whole_samples(&two.as_bytes()[..end]), whole);
+            }
         }
     }
 

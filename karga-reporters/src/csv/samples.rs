@@ -32,7 +32,8 @@ pub struct CsvSamples {
     way: Option<Arc<Way>>,
     /// Whole rows; without memory until the first.
     block: Vec<u8>,
-    rows: u64,
+    /// Samples whose rows these are.
+    samples: u64,
     recorded: u64,
 }
 
@@ -62,7 +63,7 @@ impl CsvSamples {
         Self {
             way,
             block: Vec::new(),
-            rows: 0,
+            samples: 0,
             recorded: 0,
         }
     }
@@ -80,7 +81,7 @@ impl CsvSamples {
                 self.block = way.pipe.block();
             }
             row::write(&mut self.block, &way.scenario, sample);
-            self.rows += 1;
+            self.samples += 1;
             if self.block.len() > way.full_at {
                 self.hand_over();
             }
@@ -89,11 +90,11 @@ impl CsvSamples {
     }
 
     fn hand_over(&mut self) {
-        let (block, rows) = (mem::take(&mut self.block), mem::take(&mut self.rows));
+        let (block, samples) = (mem::take(&mut self.block), mem::take(&mut self.samples));
         if let Some(way) = &self.way
-            && rows > 0
+            && samples > 0
         {
-            way.pipe.send(block, rows, &way.ledger);
+            way.pipe.send(block, samples, &way.ledger);
         }
     }
 }

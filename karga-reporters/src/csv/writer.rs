@@ -12,10 +12,10 @@ const FLUSH: usize = 1 << 20;
 
 pub(super) struct Writer {
     sink: Box<dyn Sink>,
-    /// Where the last whole row ends.
+    /// Where the last whole sample ends.
     end: u64,
     shared: Arc<Shared>,
-    /// Rows that the sink took and did not flush yet.
+    /// Samples that the sink took and did not flush yet.
     unflushed: Vec<(Arc<Ledger>, u64)>,
     unflushed_bytes: usize,
 }
@@ -31,23 +31,23 @@ impl Writer {
         }
     }
 
-    /// Writes a block. After a failure nothing is written any more: a file with
+    /// Writes a block, the rows of so many samples. After a failure nothing is written any more: a file with
     /// a hole in it would look like a whole one.
-    pub(super) fn rows(&mut self, bytes: Vec<u8>, rows: u64, ledger: &Arc<Ledger>) {
+    pub(super) fn rows(&mut self, bytes: Vec<u8>, samples: u64, ledger: &Arc<Ledger>) {
         // Counted however this ends.
         let mut block = Block {
             shared: Arc::clone(&self.shared),
             ledger: Arc::clone(ledger),
             size: bytes.capacity(),
-            lost: rows,
+            lost: samples,
         };
         if self.shared.failure.get().is_some() {
             return;
         }
         let (taken, error) = self.put(&bytes);
         let (whole, end) = match &error {
-            None => (rows, bytes.len()),
-            Some(_) => row::whole_rows(&bytes[..taken]),
+            None => (samples, bytes.len()),
+            Some(_) => row::whole_samples(&bytes[..taken]),
         };
         self.end += end as u64;
         block.lost -= whole;
@@ -86,8 +86,8 @@ impl Writer {
         }
         match self.sink.flush() {
             Ok(()) => {
-                for (ledger, rows) in self.unflushed.drain(..) {
-                    ledger.written.fetch_add(rows, Relaxed);
+                for (ledger, samples) in self.unflushed.drain(..) {
+                    ledger.written.fetch_add(samples, Relaxed);
                 }
                 self.unflushed_bytes = 0;
             }
@@ -110,8 +110,8 @@ impl Writer {
     /// From here on nothing is written; what is not flushed is given up.
     pub(super) fn fail(&mut self, what: String) {
         self.shared.failure.set(what);
-        for (ledger, rows) in self.unflushed.drain(..) {
-            ledger.lost_to_error.fetch_add(rows, Relaxed);
+        for (ledger, samples) in self.unflushed.drain(..) {
+            ledger.lost_to_error.fetch_add(samples, Relaxed);
         }
     }
 }
@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_disk_is_full_the_file_ends_with_a_whole_row() {
-        let (one, two) = (b"1,\"a\nb\",x\n2,y\n".as_slice(), b"3,z\n".as_slice());
-        let ends = [0, 10, 14, 18];
-        for room in 0..=18 {
+    fn wherever_the_disk_is_full_the_file_ends_with_a_whole_sample() {
+        let (one, two) = (b"1,\"a,\nb\",\n2,\n".as_slice(), b"3,0\n3,\n".as_slice());
+        let ends = [0, 10, 13, 20];
+        for room in 0..=20 {
             let disk = Arc::<Mutex<Vec<u8>>>::default();
             let shared = Arc::<Shared>::default();
             let sink = Disk {
@@ -208,7 +208,7 @@ mod tests {
             truncates: false,
         };
         let mut writer = Writer::new(Box::new(sink), 0, Arc::clone(&shared));
-        writer.rows(b"1,z\n2,z\n".to_vec(), 2, &Arc::default());
+        writer.rows(b"1,\n2,\n".to_vec(), 2, &Arc::default());
         let failure = shared.failure.get().unwrap_or_default();
         assert!(failure.contains("its last row is cut short"), "{failure}");
     }

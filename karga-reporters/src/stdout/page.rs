@@ -41,9 +41,7 @@ impl Page {
     pub(super) fn fact(&mut self, key: &str, value: &str) {
         for (at, line) in wrap::lines(value, WIDTH - KEY).into_iter().enumerate() {
             let key = if at == 0 { key } else { "" };
-            let key = self
-                .faint
-                .apply_to(format!("  {key:<width$}", width = KEY - 2));
+            let key = self.faint.apply_to(pad(&format!("  {key}"), KEY));
             self.line(&format!("{key}{line}"));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use karga_core::{LoadModel, StopReason};
+use karga_core::{Detail, LoadModel, StopReason};
 use karga_stats::{CountSummary, ScenarioSummary, Summary, Verdict, WarmUpSummary};
 
 use crate::{
@@ -167,8 +167,23 @@ impl Page {
             self.list("counts", &counts(&row.counts));
         }
         self.generator(row);
+        self.details(&row.details);
         for warning in &row.warnings {
             self.fact("warning", warning);
+        }
+    }
+
+    /// What the scenario said of itself; a name that is too long to stand before
+    /// its value stands in it.
+    fn details(&mut self, details: &[Detail]) {
+        const NAME: usize = KEY - 3;
+        for Detail { name, value, .. } in details {
+            let name = wrap::plain(name);
+            match width(name.trim()) {
+                0 => self.fact("detail", value),
+                1..=NAME => self.fact(name.trim(), value),
+                _ => self.fact("detail", &format!("{name}: {value}")),
+            }
         }
     }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use karga_core::{
-    Account, Aggregate, Count, GeneratorHealth, Iteration, Metric, Outcome, Run, Sample, Step,
-    StopReason, Volume,
+    Account, Aggregate, Count, GeneratorHealth, Iteration, Metric, Outcome, Part, Run, Sample,
+    Step, StopReason, Volume,
 };
 use karga_stats::HistogramAggregate;
 
@@ -26,6 +26,7 @@ pub(crate) struct Told {
     pub(crate) class: Option<&'static str>,
     pub(crate) label: Option<&'static str>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) counts: Vec<Count>,
     pub(crate) lag: Option<u64>,
     pub(crate) volume: Volume,
@@ -50,6 +51,9 @@ impl Metric for Told {
     }
     fn steps(&self) -> &[Step] {
         &self.steps
+    }
+    fn parts(&self) -> &[Part] {
+        &self.parts
     }
     fn counts(&self) -> &[Count] {
         &self.counts

@@ -36,7 +36,7 @@
 //! ```text
 //! tag    = [ "warm_up:" ] series
 //! series = kind                  ; of all iterations
-//!        | label "/" kind        ; of those with this label
+//!        | label "/" kind        ; of those with this label, and of parts
 //!        | "step:" name          ; the duration of this step
 //! kind   = "response_time" | "service_time" | "lateness"
 //! ```
@@ -47,6 +47,11 @@
 //! `%` and two hexadecimal digits. `#[karga ...]` lines hold as JSON what
 //! histograms cannot say, for other readers a comment. The last one has the
 //! CRC-32 of all lines before it.
+//!
+//! In a slot a label may have a second interval with the same tag: the response
+//! times of the [parts](karga_core::Part) of iterations, which are not among
+//! those of all iterations. Its `exact` line says `"parts":true`; who adds up the
+//! intervals of a tag, as every tool does, has those of both.
 //!
 //! # Several generators
 //!

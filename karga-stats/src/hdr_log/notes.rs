@@ -1,6 +1,6 @@
 //! What karga notes beside the histograms, as JSON.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Not, time::Duration};
 
 use karga_core::{Run, Volume, WarmUp};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ pub(super) fn head<A>(run: &Run<A>) -> Run<()> {
     head.generator = run.generator;
     head.started_at = run.started_at;
     head.warnings = run.warnings.clone();
+    head.details = run.details.clone();
     head.model = run.model;
     head.start_offset = run.start_offset;
     head.warm_up = run
@@ -170,6 +171,9 @@ pub(super) struct ExactNote {
     min: u64,
     max: u64,
     sum: u128,
+    /// Whether these are parts of iterations, which the total does not have.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub(super) parts: bool,
 }
 
 impl ExactNote {
@@ -185,6 +189,15 @@ impl ExactNote {
             min,
             max,
             sum,
+            parts: false,
+        }
+    }
+
+    /// The same figures, of parts.
+    pub(super) fn of_parts(exact: Exact) -> Self {
+        Self {
+            parts: true,
+            ..Self::of(exact)
         }
     }
 
@@ -206,7 +219,7 @@ pub(super) struct SlotNote {
     pub(super) volume: Volume,
     pub(super) highest_lag: Option<u64>,
     /// Of the iterations without a label, if there are any; their histogram is
-    /// the total less those of the labels.
+    /// the total less those of the labels' iterations.
     pub(super) unlabelled: Option<ExactNote>,
 }
 

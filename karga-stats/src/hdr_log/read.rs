@@ -142,7 +142,7 @@ impl Log {
             return Err("its histogram has another range than karga's".into());
         }
         let tag = Tag::parse(tag).ok_or("its tag is none that karga writes")?;
-        let measured = Measured::new(exact.exact(), pairs)?;
+        let measured = Measured::new(exact, pairs)?;
         match &mut self.part {
             Some((warm_up, part)) if *warm_up == tag.warm_up => {
                 Ok(part.interval(tag.series, when, measured)?)

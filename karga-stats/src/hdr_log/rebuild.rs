@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    notes::{AggregateNote, LabelNote, SlotNote, StatsNote},
+    notes::{AggregateNote, ExactNote, LabelNote, SlotNote, StatsNote},
     tag::{Kind, Series},
 };
 use crate::{
@@ -23,15 +23,19 @@ const MOST_VALUES: u64 = i64::MAX as u64;
 pub(super) struct Measured {
     exact: Exact,
     buckets: Sparse,
+    /// Whether it is of parts of iterations.
+    parts: bool,
 }
 
 impl Measured {
     /// Of counts by bucket, ascending, and what was noted beside them.
-    pub(super) fn new(exact: Exact, pairs: Vec<(usize, u64)>) -> Result<Self, String> {
+    pub(super) fn new(note: ExactNote, pairs: Vec<(usize, u64)>) -> Result<Self, String> {
+        let exact = note.exact();
         check(exact, &pairs)?;
         Ok(Self {
             exact,
             buckets: Sparse::encode(pairs.into_iter()),
+            parts: note.parts,
         })
     }
 
@@ -90,6 +94,8 @@ pub(super) struct Rebuild {
     slots: Slots<Counts>,
     /// The slot that lines belong to.
     slot: Option<OpenSlot>,
+    /// The slot that they belonged to before.
+    before: Option<u64>,
 }
 
 /// What belongs to the total or to a label.
@@ -100,14 +106,18 @@ struct Row {
     lateness: Option<Histogram>,
     /// A label's response times.
     slots: Slots<()>,
+    /// Those of the parts with this label.
+    parts: Slots<()>,
 }
 
 struct OpenSlot {
     note: SlotNote,
     /// The exact figures of its total, once that was read.
     total: Option<Exact>,
-    /// The sum of its labels.
+    /// The sum of its labels' iterations.
     labels: Exact,
+    /// Whether parts of iterations ended in it.
+    parts: bool,
     /// Its counts by bucket, ascending, less those of its labels.
     left: Vec<(usize, u64)>,
 }
@@ -126,6 +136,7 @@ impl Rebuild {
             steps: BTreeMap::new(),
             slots: Vec::new(),
             slot: None,
+            before: None,
         };
         Ok((note.warm_up, rebuild))
     }
@@ -141,7 +152,7 @@ impl Rebuild {
     /// Lines of this slot follow.
     pub(super) fn slot(&mut self, note: SlotNote) -> Result<(), String> {
         self.close_slot()?;
-        let follows = self.slots.last().is_none_or(|&(last, _)| last < note.slot);
+        let follows = self.before.is_none_or(|before| before < note.slot);
         if !follows || note.slot > self.latest >> self.shift {
             return Err(format!("slot {} does not belong here", note.slot));
         }
@@ -149,6 +160,7 @@ impl Rebuild {
             note,
             total: None,
             labels: Exact::default(),
+            parts: false,
             left: Vec::new(),
         });
         Ok(())
@@ -160,6 +172,10 @@ impl Rebuild {
         when: (Duration, Duration),
         measured: Measured,
     ) -> Result<(), String> {
+        let may_be_parts = matches!(series, Series::Label(_, Kind::Response));
+        if measured.parts && !may_be_parts {
+            return Err("only a label's response times can be those of parts".to_owned());
+        }
         let row = match &series {
             Series::Step(step) => {
                 let known = self.steps.insert(step.clone(), measured.histogram());
@@ -198,27 +214,31 @@ impl Rebuild {
                     .labels
                     .get_mut(&label)
                     .ok_or("nothing is noted of its label")?;
-                if row.slots.last().is_some_and(|&(last, _)| last == number) {
+                let slots = if measured.parts {
+                    &mut row.parts
+                } else {
+                    &mut row.slots
+                };
+                if slots.last().is_some_and(|&(last, _)| last == number) {
                     return once(true);
                 }
-                subtract(&mut slot.left, measured.buckets.pairs())?;
-                slot.labels.add(measured.exact);
+                fits(&row.response, measured.exact)?;
+                if measured.parts {
+                    slot.parts = true;
+                } else {
+                    subtract(&mut slot.left, measured.buckets.pairs())?;
+                    slot.labels.add(measured.exact);
+                }
                 let closed = measured.closed(());
                 closed.add_to(&mut row.response);
-                row.slots.push((number, closed));
+                slots.push((number, closed));
             }
             _ => {
                 let exact = measured.exact;
                 if slot.total.replace(exact).is_some() {
                     return once(true);
                 }
-                let known = self.total.response.count();
-                if known
-                    .checked_add(exact.count)
-                    .is_none_or(|sum| sum > MOST_VALUES)
-                {
-                    return Err("there are more than 2^63 values".to_owned());
-                }
+                fits(&self.total.response, exact)?;
                 slot.left = measured.buckets.pairs().collect();
                 measured.closed(()).add_to(&mut self.total.response);
             }
@@ -231,17 +251,22 @@ impl Rebuild {
             return Ok(());
         };
         let number = slot.note.slot;
-        let total = slot
-            .total
-            .ok_or_else(|| format!("slot {number} has no response times"))?;
+        self.before = Some(number);
+        let total = match slot.total {
+            Some(total) => total,
+            // Parts may end long before their iterations.
+            None if slot.parts => Exact::default(),
+            None => return Err(format!("slot {number} has no response times")),
+        };
         let mut left = slot.left;
         left.retain(|&(_, count)| count > 0);
         let contradict = |reason| format!("slot {number}, its unlabelled part: {reason}");
         let unlabelled = match slot.note.unlabelled {
-            Some(note) => Measured::new(note.exact(), left).map_err(contradict)?,
+            Some(note) => Measured::new(note, left).map_err(contradict)?,
             None if left.is_empty() => Measured {
                 exact: Exact::default(),
                 buckets: Sparse::default(),
+                parts: false,
             },
             None => return Err(contradict("nothing is noted of it".to_owned())),
         };
@@ -260,7 +285,13 @@ impl Rebuild {
                 volume: slot.note.volume,
                 highest_lag: slot.note.highest_lag,
             };
-        self.slots.push((number, unlabelled.closed(counts)));
+        if slot.total.is_some() {
+            self.slots.push((number, unlabelled.closed(counts)));
+        } else if counts != Counts::default() {
+            return Err(format!(
+                "slot {number}: it has a volume or a lag, but no iteration ended in it"
+            ));
+        }
         Ok(())
     }
 
@@ -278,9 +309,14 @@ impl Rebuild {
         let mut aggregate = self.empty;
         let mut labels = Vec::with_capacity(self.labels.len());
         for (label, row) in self.labels {
-            let (stats, slots) = row.finish(&format!("label {label:?}"), &aggregate)?;
-            let timeline = Timeline::restore(limits.timeline, self.latest, slots);
-            labels.push((label, Labelled { stats, timeline }));
+            let (stats, [slots, parts]) = row.finish(&format!("label {label:?}"), &aggregate)?;
+            let restore = |slots| Timeline::restore(limits.timeline, self.latest, slots);
+            let labelled = Labelled {
+                stats,
+                timeline: restore(slots),
+                parts: restore(parts),
+            };
+            labels.push((label, labelled));
         }
         let timeline = Timeline::restore(limits.timeline, self.latest, self.slots);
         aggregate.restore(total, labels, self.steps, timeline);
@@ -296,6 +332,7 @@ impl Row {
             service: None,
             lateness: None,
             slots: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -303,7 +340,7 @@ impl Row {
         self,
         name: &str,
         aggregate: &HistogramAggregate,
-    ) -> Result<(Stats, Slots<()>), String> {
+    ) -> Result<(Stats, [Slots<()>; 2]), String> {
         let times = [
             self.response,
             self.service.unwrap_or_default(),
@@ -335,7 +372,15 @@ impl Row {
                 counts: self.note.counts,
             },
         );
-        Ok((stats, self.slots))
+        Ok((stats, [self.slots, self.parts]))
+    }
+}
+
+/// Whether a histogram can take in so many more values.
+fn fits(histogram: &Histogram, more: Exact) -> Result<(), String> {
+    match histogram.count().checked_add(more.count) {
+        Some(sum) if sum <= MOST_VALUES => Ok(()),
+        _ => Err("there are more than 2^63 values".to_owned()),
     }
 }
 

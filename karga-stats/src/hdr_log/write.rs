@@ -19,7 +19,7 @@ use super::{
     payload,
     tag::{Kind, Series, Tag},
 };
-use crate::{Histogram, HistogramAggregate, Histograms, histogram::Exact, timeline::Closed};
+use crate::{Histogram, HistogramAggregate, Histograms, labelled::LabelSlot};
 
 /// Writes a run as a histogram log, from which [`read`](super::read) makes an
 /// equal one.
@@ -128,7 +128,7 @@ impl<W: Write> Log<W> {
             self.histogram(&tag(Series::Step(step.to_owned())), whole, times)?;
         }
         let shift = all.seconds().shift();
-        for number in all.seconds().numbers() {
+        for number in all.slot_numbers() {
             self.slot(all, (number, shift), warm_up)?;
         }
         Ok(())
@@ -142,16 +142,15 @@ impl<W: Write> Log<W> {
     ) -> Result<(), WriteError> {
         let tag = |series| Tag { warm_up, series };
         let rest = all.seconds().slot(number, shift);
-        let labels: Vec<(&str, Closed<()>)> = all
-            .labelled_seconds()
-            .map(|(label, seconds)| (label, seconds.slot(number, shift)))
-            .filter(|(_, times)| times.exact.count > 0)
+        let labels: Vec<(&str, LabelSlot)> = all
+            .labelled()
+            .map(|(label, held)| (label, held.slot(number, shift)))
             .collect();
         let mut total = Histogram::new();
         rest.add_to(&mut total);
-        labels
-            .iter()
-            .for_each(|(_, times)| times.add_to(&mut total));
+        for (_, slot) in &labels {
+            slot.iterations.add_to(&mut total);
+        }
 
         self.note(
             "slot",
@@ -163,9 +162,18 @@ impl<W: Write> Log<W> {
             Duration::from_secs(1 << shift),
         );
         self.histogram(&tag(Series::Total(Kind::Response)), when, &total)?;
-        for (label, times) in labels {
+        for (label, slot) in labels {
+            let LabelSlot { iterations, parts } = slot;
+            if iterations.exact.count + parts.exact.count == 0 {
+                continue;
+            }
             let tag = tag(Series::Label(label.to_owned(), Kind::Response));
-            self.interval(&tag, when, times.exact, times.buckets.pairs())?;
+            for (note, times) in [
+                (ExactNote::of(iterations.exact), iterations),
+                (ExactNote::of_parts(parts.exact), parts),
+            ] {
+                self.interval(&tag, when, note, times.buckets.pairs())?;
+            }
         }
         Ok(())
     }
@@ -176,20 +184,21 @@ impl<W: Write> Log<W> {
         when: (Duration, Duration),
         times: &Histogram,
     ) -> Result<(), WriteError> {
-        self.interval(tag, when, times.exact(), times.occupied())
+        self.interval(tag, when, ExactNote::of(times.exact()), times.occupied())
     }
 
     fn interval(
         &mut self,
         tag: &Tag,
         (start, length): (Duration, Duration),
-        exact: Exact,
+        note: ExactNote,
         pairs: impl Iterator<Item = (usize, u64)>,
     ) -> Result<(), WriteError> {
+        let exact = note.exact();
         if exact.count == 0 {
             return Ok(());
         }
-        self.note("exact", "times", &ExactNote::of(exact))?;
+        self.note("exact", "times", &note)?;
         let mut line = std::mem::take(&mut self.line);
         line.clear();
         if !tag.is_headline() {

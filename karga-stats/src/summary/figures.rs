@@ -139,6 +139,9 @@ impl LagSummary {
 
 /// The figures of the iterations with one label: as for a scenario, but for
 /// what only the whole can have, such as the offered rate.
+///
+/// [Parts](karga_core::Part) of iterations count here as iterations do. So the
+/// rows of labels may add up to more than the scenario, which has no parts.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

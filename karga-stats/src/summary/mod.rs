@@ -4,7 +4,7 @@ mod seconds;
 
 use std::time::{Duration, SystemTime};
 
-use karga_core::{LoadModel, Report, Run, StopReason};
+use karga_core::{Detail, LoadModel, Report, Run, StopReason};
 
 pub use figures::{
     CountSummary, ErrorSummary, GeneratorSummary, LabelSummary, LagSummary, LatencySummary,
@@ -224,7 +224,8 @@ pub struct ScenarioSummary {
     /// How far behind the scenario was, if it says so.
     #[cfg_attr(feature = "serde", serde(default))]
     pub lag: Option<LagSummary>,
-    /// A row for each label, in alphabetical order, "other" last.
+    /// A row for each label of an iteration or of a part of one, in
+    /// alphabetical order, "other" last.
     pub labels: Vec<LabelSummary>,
     /// The named steps inside the iterations, in alphabetical order, "other"
     /// last.
@@ -241,6 +242,10 @@ pub struct ScenarioSummary {
     /// What went wrong without ending the run.
     #[cfg_attr(feature = "serde", serde(default))]
     pub warnings: Vec<String>,
+    /// What the scenario said of itself, such as which engine it used; no part
+    /// of any judgement.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub details: Vec<Detail>,
 }
 
 impl ScenarioSummary {
@@ -283,6 +288,7 @@ impl ScenarioSummary {
             generator: GeneratorSummary::of(run),
             thresholds: run.judgements.iter().map(Into::into).collect(),
             warnings: run.warnings.clone(),
+            details: run.details.clone(),
         }
     }
 

@@ -272,7 +272,8 @@ impl Figure {
         Self { what, label: None }
     }
 
-    /// The figure of the iterations with this label alone.
+    /// The figure of the iterations, and of the parts of iterations, with this
+    /// label alone.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self

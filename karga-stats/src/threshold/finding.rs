@@ -197,7 +197,16 @@ impl View<'_> {
     /// pile up, it is not by chance.
     fn leeway(&self) -> f64 {
         let usual = under_way(self.account).min(self.window.under_way());
-        1.0 + 4.0 * (usual as f64).sqrt()
+        (1.0 + 4.0 * (usual as f64).sqrt()) * self.weight()
+    }
+
+    /// How often an iteration counts in the figure: more than once if several
+    /// of its parts have the figure's label.
+    fn weight(&self) -> f64 {
+        let counted = stats_of(&self.threshold.figure, self.total);
+        let counted = counted.map_or(0, |stats| stats.outcomes().completed());
+        let iterations = self.total.outcomes().completed();
+        (counted as f64 / iterations.max(1) as f64).max(1.0)
     }
 
     fn judge(&self, seen: &Seen, is_sure: bool) -> Finding {

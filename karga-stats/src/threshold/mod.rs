@@ -52,7 +52,8 @@ pub use set::Thresholds;
 ///   at most all: the time that even the fastest answer takes after the last
 ///   arrival is nobody's fault, but for the rest of a queue is.
 /// - `lag` is the latest that an iteration said, `max(lag)` the highest.
-/// - `{label="..."}` restricts a figure to the iterations with that label.
+/// - `{label="..."}` restricts a figure to the iterations with that label, and to
+///   the [parts](karga_core::Part) of iterations with it.
 ///
 /// A unit that does not fit is refused, as is a condition that is always or
 /// never true, such as `failures < 0`; `==` and `!=` are for what is counted.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use karga_core::{Count, Iteration, Metric, Outcome, Sample, Step, Volume};
+use karga_core::{Count, Iteration, Metric, Outcome, Part, Sample, Step, Volume};
 use karga_stats::HistogramAggregate;
 use proptest::{collection::vec, prelude::*};
 
@@ -13,6 +13,7 @@ pub(crate) struct Everything {
     pub(crate) class: Option<Cow<'static, str>>,
     pub(crate) label: Option<Cow<'static, str>>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) counts: Vec<Count>,
     pub(crate) lag: Option<u64>,
     pub(crate) volume: Volume,
@@ -33,6 +34,9 @@ impl Metric for Everything {
     }
     fn steps(&self) -> &[Step] {
         &self.steps
+    }
+    fn parts(&self) -> &[Part] {
+        &self.parts
     }
     fn counts(&self) -> &[Count] {
         &self.counts
@@ -60,36 +64,61 @@ fn nanos() -> impl Strategy<Value = Duration> {
     (0_u32..45, any::<u64>()).prop_map(|(bits, n)| Duration::from_nanos(n % (1 << bits)))
 }
 
-fn metric() -> impl Strategy<Value = Everything> {
-    let outcome = prop_oneof![
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
         4 => Just(Outcome::Success),
         1 => Just(Outcome::Failure),
         1 => Just(Outcome::Unknown),
-    ];
+    ]
+}
+
+fn counts() -> impl Strategy<Value = Vec<Count>> {
     let count = (0_usize..4, 0_u64..5).prop_map(|(n, count)| {
         Count::new(
             ["retries", "reconnects", "throttled", "redirects"][n],
             count,
         )
     });
+    vec(count, 0..3)
+}
+
+fn volume() -> impl Strategy<Value = Volume> {
+    (0_u64..10, any::<u64>(), 0_u64..10).prop_map(|(m, s, r)| Volume::new(m, s, r))
+}
+
+/// A part of an iteration that takes so long.
+fn part(service: Duration) -> impl Strategy<Value = Part> {
+    let within = || (0_u32..=100).prop_map(move |percent| service * percent / 100);
+    let what = (outcome(), proptest::option::of(name()), counts(), volume());
+    (name(), within(), within(), what).prop_map(
+        |(label, start, end, (outcome, class, counts, volume))| {
+            // Also one that ends before it starts.
+            let mut part = Part::new(label, start, end);
+            (part.outcome, part.error_class, part.volume) = (outcome, class, volume);
+            part.counts = counts.into();
+            part
+        },
+    )
+}
+
+fn metric(service: Duration) -> impl Strategy<Value = Everything> {
+    let step = (name(), nanos()).prop_map(|(name, took)| Step::new(name, took));
     (
-        outcome,
+        outcome(),
         proptest::option::of(name()),
         proptest::option::of(name()),
-        vec(
-            (name(), nanos()).prop_map(|(name, took)| Step::new(name, took)),
-            0..3,
-        ),
-        vec(count, 0..3),
+        (vec(step, 0..3), vec(part(service), 0..4)),
+        counts(),
         proptest::option::of(0_u64..100),
-        (0_u64..10, any::<u64>(), 0_u64..10).prop_map(|(m, s, r)| Volume::new(m, s, r)),
+        volume(),
     )
         .prop_map(
-            |(outcome, class, label, steps, counts, lag, volume)| Everything {
+            |(outcome, class, label, (steps, parts), counts, lag, volume)| Everything {
                 outcome,
                 class,
                 label,
                 steps,
+                parts,
                 counts,
                 lag,
                 volume,
@@ -104,10 +133,15 @@ pub(crate) fn sample() -> impl Strategy<Value = Sample<Everything>> {
         2 => (0_u64..20_000).prop_map(Duration::from_secs),
         1 => any::<Duration>(),
     ];
-    (end, nanos(), nanos(), metric()).prop_map(|(end, service, late, metric)| {
+    // Some long enough for parts that end in seconds in which nothing else does.
+    let service = prop_oneof![
+        4 => nanos(),
+        1 => (0_u64..10_000).prop_map(Duration::from_millis),
+    ];
+    (end, service, nanos()).prop_flat_map(|(end, service, late)| {
         let start = end.saturating_sub(service);
-        let due = start.saturating_sub(late);
-        Sample::new(Iteration::new(0, 0, due), start, end, metric)
+        let iteration = Iteration::new(0, 0, start.saturating_sub(late));
+        metric(service).prop_map(move |metric| Sample::new(iteration, start, end, metric))
     })
 }
 

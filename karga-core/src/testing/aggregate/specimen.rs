@@ -2,21 +2,30 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use crate::{Count, Iteration, Metric, Outcome, Panicked, Sample, Step, Volume, schedule::random};
+use crate::{
+    Count, Iteration, Metric, Outcome, Panicked, Part, Sample, Step, Volume, schedule::random,
+};
 
 /// A seeded generator of random numbers, for those who make metrics of their
 /// own for the kit. The same seed gives the same numbers on every machine.
 #[derive(Debug, Clone)]
-pub struct Random(random::Random);
+pub struct Random {
+    numbers: random::Random,
+    /// How long the iteration took whose metric is being made.
+    service_time: Duration,
+}
 
 impl Random {
     pub(super) fn new(seed: u64, key: u64) -> Self {
-        Self(random::Random::new(seed, key))
+        Self {
+            numbers: random::Random::new(seed, key),
+            service_time: Duration::ZERO,
+        }
     }
 
     /// From 0 up to, but without, `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.0.bits().checked_rem(n).unwrap_or(0)
+        self.numbers.bits().checked_rem(n).unwrap_or(0)
     }
 
     /// True once in `n` times.
@@ -31,14 +40,15 @@ impl Random {
     }
 }
 
-/// A metric that has everything that a metric can have: labels, steps, error
-/// classes, counts, lag, volume, and outcomes that are not known.
+/// A metric that has everything that a metric can have: labels, steps, parts,
+/// error classes, counts, lag, volume, and outcomes that are not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Specimen {
     outcome: Outcome,
     class: Option<Cow<'static, str>>,
     label: Option<Cow<'static, str>>,
     steps: Vec<Step>,
+    parts: Vec<Part>,
     counts: Vec<Count>,
     lag: Option<u64>,
     volume: Volume,
@@ -47,36 +57,64 @@ pub struct Specimen {
 impl Specimen {
     /// A specimen by chance.
     pub fn new(random: &mut Random) -> Self {
-        let outcome = match random.below(8) {
-            0 => Outcome::Failure,
-            1 => Outcome::Unknown,
-            _ => Outcome::Success,
-        };
-        let classes = ["timeout", "http 503", "ConnectionReset"];
-        let failed = outcome != Outcome::Success;
-        let labels = ["login", "search", "basket", "checkout"];
+        let (outcome, class) = ended(random);
         let steps = ["dns", "connect", "first byte"];
-        let counts = ["retries", "reconnects"];
         let steps = steps.into_iter().filter(|_| random.one_in(3));
         let steps: Vec<_> = steps.collect();
-        let counts = counts.into_iter().filter(|_| random.one_in(4));
-        let counts: Vec<_> = counts.collect();
         Self {
             outcome,
-            class: failed.then(|| name(random, &classes)),
-            label: (!random.one_in(4)).then(|| name(random, &labels)),
+            class,
+            label: (!random.one_in(4)).then(|| name(random, &LABELS)),
             steps: steps
                 .into_iter()
                 .map(|step| Step::new(step, random.duration()))
                 .collect(),
-            counts: counts
-                .into_iter()
-                .map(|count| Count::new(count, random.below(4)))
-                .collect(),
+            parts: parts(random),
+            counts: counts(random),
             lag: random.one_in(3).then(|| random.below(1000)),
-            volume: Volume::new(random.below(5), random.below(2000), random.below(100_000)),
+            volume: volume(random),
         }
     }
+}
+
+const LABELS: [&str; 4] = ["login", "search", "basket", "checkout"];
+
+fn ended(random: &mut Random) -> (Outcome, Option<Cow<'static, str>>) {
+    let classes = ["timeout", "http 503", "ConnectionReset"];
+    let outcome = match random.below(8) {
+        0 => Outcome::Failure,
+        1 => Outcome::Unknown,
+        _ => return (Outcome::Success, None),
+    };
+    (outcome, Some(name(random, &classes)))
+}
+
+fn counts(random: &mut Random) -> Vec<Count> {
+    let counts = ["retries", "reconnects"].into_iter();
+    let counts: Vec<_> = counts.filter(|_| random.one_in(4)).collect();
+    let count = |name| Count::new(name, random.below(4));
+    counts.into_iter().map(count).collect()
+}
+
+fn volume(random: &mut Random) -> Volume {
+    Volume::new(random.below(5), random.below(2000), random.below(100_000))
+}
+
+/// Up to three parts, one after the other, within the iteration.
+fn parts(random: &mut Random) -> Vec<Part> {
+    let count = random.below(4);
+    let mut start = Duration::ZERO;
+    let part = |_| {
+        let left = random.service_time.saturating_sub(start).as_nanos() as u64;
+        let end = start + Duration::from_nanos(random.below(left + 1));
+        let mut part = Part::new(name(random, &LABELS), start, end);
+        (part.outcome, part.error_class) = ended(random);
+        part.volume = volume(random);
+        part.counts = counts(random).into();
+        start = end;
+        part
+    };
+    (0..count).map(part).collect()
 }
 
 /// One of these, lent or owned: aggregates must not tell the two apart.
@@ -105,6 +143,9 @@ impl Metric for Specimen {
     }
     fn steps(&self) -> &[Step] {
         &self.steps
+    }
+    fn parts(&self) -> &[Part] {
+        &self.parts
     }
     fn counts(&self) -> &[Count] {
         &self.counts
@@ -135,7 +176,8 @@ pub(super) fn samples<M>(
             false => Duration::ZERO,
         };
         let start = due + late;
-        let end = start + random.duration();
+        random.service_time = random.duration();
+        let end = start + random.service_time;
         let iteration = Iteration::new(index, user, due);
         match random.one_in(40) {
             true => Taken::Panic(Sample::new(iteration, start, end, Panicked::new())),

@@ -28,6 +28,7 @@ pub(super) struct Log {
     /// When samples were last recorded, or merged, into the result.
     pub(super) last_kept: Option<Moment>,
     pub(super) remarks: Vec<Moment>,
+    pub(super) details: Vec<Moment>,
     pub(super) teardowns: Vec<Span>,
     /// How many samples were recorded into aggregates that are no fork apart.
     pub(super) recorded: u64,

@@ -10,7 +10,7 @@ use super::{
     script::{Calls, MARK},
     snapshots, some,
 };
-use crate::LoadModel;
+use crate::{Detail, LoadModel};
 
 /// Fewer iterations tell nothing.
 const LEAST: usize = 20;
@@ -186,6 +186,14 @@ fn order(seen: &Seen, findings: &mut Findings<Rule>) {
         );
         let expected = "asked once, after the last call is done, and the remark in the warnings";
         findings.add(Rule::Remarks, when, expected, saw);
+    }
+
+    let asked = log.details.first().map(|moment| moment.order);
+    let detail = Detail::new(MARK, "detail");
+    if log.details.len() != 1 || asked < last_call || run.details != [detail] {
+        let saw = format!("asked {} times, {:?}", log.details.len(), run.details);
+        let expected = "asked once, after the last call is done, and the detail in the run";
+        findings.add(Rule::Details, when, expected, saw);
     }
 }
 

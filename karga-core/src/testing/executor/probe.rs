@@ -12,7 +12,7 @@ use super::{
     log::{Fate, Moment, Span, Stage},
     script::{Calls, Fails, MARK},
 };
-use crate::{Action, BoxFuture, Iteration, Metric, Outcome, Scenario};
+use crate::{Action, BoxFuture, Detail, Iteration, Metric, Outcome, Scenario};
 
 /// The scenario that an executor under test is handed: `E: Executor<Probe>`.
 pub struct Probe {
@@ -128,6 +128,11 @@ impl Scenario for Probe {
     fn remarks(&self) -> Vec<String> {
         self.stage.note(|log, now| log.remarks.push(now));
         vec![format!("{MARK} remark")]
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        self.stage.note(|log, now| log.details.push(now));
+        vec![Detail::new(MARK, "detail")]
     }
 }
 

@@ -14,6 +14,7 @@ rules! {
     StartInstant: "`Observer::on_ready`", "Load starts at the instant that it gives, and times count from it.";
     Teardown: "`Scenario`", "`teardown` is called once, after the last iteration.";
     Remarks: "`Scenario::remarks`", "Asked for once, after the last iteration; the remarks join the warnings.";
+    Details: "`Scenario::details`", "Asked for once, after the last iteration; they become the details of the run.";
     Index: "`Iteration::index`", "Unique in a run.";
     User: "`Iteration::user`", "The virtual user that runs it: the action that `connect` gave for it is called.";
     DueTimes: "`Iteration::due`", "Arrivals are due when the schedule says, all of them.";
