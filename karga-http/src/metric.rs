@@ -11,8 +11,9 @@ use crate::status;
 /// - Volume: answers, bytes of requests and bytes of answers, heads included.
 ///   The lean engine counts what went over the connection (inside of TLS, where
 ///   there is TLS). The reqwest engine sees neither: it counts what HTTP/1.1
-///   would write for the same head, and the body without the framing of chunks;
-///   of a chain of redirects the last exchange alone.
+///   would write for the same head, to a proxy too, and the body without the
+///   framing of chunks; of a chain of redirects the first request and the last
+///   answer.
 /// - Counts: `status_200` and the like for each answer; `reconnects`, connections
 ///   that had to be opened again; `unsolicited_answers`, bytes that came between
 ///   requests, for which the connection was given up; `redirects` followed.

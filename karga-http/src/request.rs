@@ -127,13 +127,15 @@ impl HttpRequest {
 
     /// Adds a header. Those of the scenario and those that every request has
     /// (`accept`, `user-agent`, `host`) give way to it; several of one name are
-    /// all sent.
+    /// all sent. With HTTP/2, `:authority` stays that of the URL, and servers may
+    /// refuse a `host` that differs from it.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Authenticates by user and password (RFC 7617), as those of a URL do.
+    /// Authenticates by user and password (RFC 7617), as those of a URL do. They
+    /// are taken as they are, without values in them.
     pub fn basic_auth(self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
         self.header("authorization", basic(user.as_ref(), password.as_ref()))
     }

@@ -113,11 +113,6 @@ impl Target {
                 None => host.to_string(),
             },
         };
-        let authorization = (!url.username().is_empty() || url.password().is_some()).then(|| {
-            let user = decoded(url.username());
-            let password = decoded(url.password().unwrap_or_default());
-            basic(&user, &password)
-        });
         let mut path = Vec::new();
         let mut rest = &url[url::Position::BeforePath..url::Position::AfterQuery];
         while let Some((before, after)) = rest.split_once(SEAT_OPENS) {
@@ -135,7 +130,7 @@ impl Target {
         Ok(Self {
             origin,
             path: Template::of(path),
-            authorization,
+            authorization: authorization(&url),
         })
     }
 }
@@ -156,6 +151,15 @@ pub(crate) fn without_password(url: &str) -> String {
         Some(at) => url.replacen(&authority[..=at], "", 1),
         None => url.to_owned(),
     }
+}
+
+/// The value of the header `authorization` for a URL's user and password.
+pub(crate) fn authorization(url: &Url) -> Option<String> {
+    (!url.username().is_empty() || url.password().is_some()).then(|| {
+        let user = decoded(url.username());
+        let password = decoded(url.password().unwrap_or_default());
+        basic(&user, &password)
+    })
 }
 
 /// The value of the header `authorization` (RFC 7617).

@@ -2,7 +2,7 @@
 
 mod peer;
 
-use karga_core::{Action as _, Metric as _};
+use karga_core::{Action as _, Metric as _, Volume};
 use karga_http::{BuildError, Check, Engine, HttpRequest, HttpScenario};
 use peer::{
     ENGINES, Peer, Seen, answer::Answer, bad, counted, ending, good, iteration, once, remarked,
@@ -53,6 +53,20 @@ async fn so_many_are_followed_and_counted() {
         assert_eq!(peer.seen().len(), 2 * (most as usize + 1));
         assert_eq!(peer.wires().len(), 1);
     }
+}
+
+/// What reqwest sends and receives in between is not to be seen.
+#[tokio::test]
+async fn the_first_request_and_the_last_answer_are_the_volume() {
+    let peer = Peer::start(chain).await;
+    let volume = async |path, redirects| {
+        let builder = HttpScenario::builder(peer.url(path)).redirects(redirects);
+        once(builder.engine(Engine::Reqwest)).await.volume()
+    };
+    let (first, last) = (volume("/2", 0).await, volume("/0", 0).await);
+    assert_ne!(first, last);
+    let both = Volume::new(1, first.bytes_sent, last.bytes_received);
+    assert_eq!(volume("/2", 2).await, both);
 }
 
 #[tokio::test]

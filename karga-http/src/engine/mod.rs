@@ -3,6 +3,7 @@
 pub(crate) mod alarm;
 pub(crate) mod dial;
 pub(crate) mod lean;
+pub(crate) mod proxy;
 pub(crate) mod reqwest;
 
 use std::{fmt, str::FromStr, time::Duration};

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Exchange, alarm::Alarm};
+use super::{Exchange, alarm::Alarm, proxy::Proxy};
 use crate::{
     BuildError, HttpVersion,
     answer::{Answer, Body},
@@ -42,30 +42,15 @@ pub(crate) struct ClientSettings {
     /// The most redirects to follow.
     pub(crate) redirects: u32,
     pub(crate) cookies: bool,
-    pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) proxy: Option<Arc<Proxy>>,
     pub(crate) tls: ClientConfig,
-}
-
-/// The proxy of this URL.
-pub(crate) fn proxy(given: &str) -> Result<reqwest::Proxy, BuildError> {
-    let refuse = |why: &str| BuildError::Proxy {
-        url: given.to_owned(),
-        why: format!("{why}: write http://host:port"),
-    };
-    // reqwest goes without a proxy where it does not know the scheme.
-    match Url::parse(given) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            Err(refuse(&format!("its scheme is {:?}", url.scheme())))
-        }
-        Ok(url) => reqwest::Proxy::all(url).map_err(|error| refuse(&error_chain(&error))),
-        Err(error) => Err(refuse(&error.to_string())),
-    }
 }
 
 /// A user with a client of its own.
 pub(crate) struct ReqwestUser {
     client: Client,
     jar: Option<Arc<reqwest::cookie::Jar>>,
+    proxy: Option<Arc<Proxy>>,
     watch: Arc<Watch>,
     /// Taken along by a request that is under way.
     alarm: Mutex<Option<Box<Alarm>>>,
@@ -139,7 +124,7 @@ impl ReqwestUser {
             HttpVersion::Http2 => builder.http2_prior_knowledge(),
         };
         builder = match &settings.proxy {
-            Some(proxy) => builder.proxy(proxy.clone()),
+            Some(proxy) => builder.proxy(proxy.of_reqwest()),
             // One that the environment names would be loaded in the server's place.
             None => builder.no_proxy(),
         };
@@ -150,6 +135,7 @@ impl ReqwestUser {
         Ok(Self {
             client: builder.build()?,
             jar,
+            proxy: settings.proxy.clone(),
             watch,
             alarm: Mutex::default(),
             known: Mutex::default(),
@@ -171,7 +157,8 @@ impl ReqwestUser {
         // An iteration that was cut off may have been connecting.
         self.watch.forget_cut_off();
         let Message { request, len } = message;
-        let sent = len + self.cookie_len(&request);
+        let to_proxy = self.proxy.as_ref().map_or(0, |proxy| proxy.len(&request));
+        let sent = len + self.cookie_len(&request) + to_proxy;
         let progress = Progress::default();
         let exchanged = self.exchange(prepared, request, version, &progress);
         // Large, and most of what a user is made of otherwise.
