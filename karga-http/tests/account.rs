@@ -155,3 +155,43 @@ async fn http2_is_counted_as_well() {
     );
     assert!(peer.seen().iter().all(|seen| seen.version == "HTTP/2.0"));
 }
+
+/// One row for each request of a flow, whose times are its own.
+#[tokio::test(start_paused = true)]
+async fn a_flow_has_a_row_for_each_of_its_requests() {
+    for engine in ENGINES {
+        let peer = Peer::start(reply).await;
+        let first = HttpRequest::get(peer.url("/0")).name("first");
+        let second = HttpRequest::get(peer.url("/{{index}}")).name("second");
+        let scenario = HttpScenario::builder(first)
+            .then(second)
+            .then(HttpRequest::get(peer.url("/1")).name("third"))
+            .engine(engine)
+            .build()
+            .unwrap();
+        let executor = IterationsExecutor::shared(10, 2).build().unwrap();
+        let aggregate = HistogramAggregate::default();
+        let run = executor
+            .execute(&scenario, aggregate, &mut ())
+            .await
+            .unwrap();
+        assert_eq!((run.account.planned, run.account.completed), (10, 10));
+        let outcomes = run.aggregate.outcomes();
+        assert_eq!((outcomes.succeeded, outcomes.failed), (8, 2), "{engine}");
+        let rows: Vec<_> = run
+            .aggregate
+            .labels()
+            .map(|(label, row)| {
+                is_pause(row.service_time());
+                let outcomes = row.outcomes();
+                (label, outcomes.succeeded, outcomes.failed)
+            })
+            .collect();
+        // The second fails twice, and ends the iteration.
+        assert_eq!(rows, [("first", 10, 0), ("second", 8, 2), ("third", 8, 0)]);
+        assert_eq!(counts(&run), [("status_200", 26), ("status_503", 2)]);
+        let volume = run.aggregate.volume();
+        assert_eq!(volume.messages, 28);
+        assert_eq!((volume.bytes_sent, volume.bytes_received), peer.bytes());
+    }
+}
