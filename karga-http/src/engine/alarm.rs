@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -21,6 +21,8 @@ use tokio::{
 pub(crate) struct Alarm {
     deadline: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes.
+    wakes: Option<Waker>,
 }
 
 impl Alarm {
@@ -28,6 +30,7 @@ impl Alarm {
         Self {
             deadline: Instant::now(),
             sleep: None,
+            wakes: None,
         }
     }
 
@@ -39,6 +42,19 @@ impl Alarm {
 
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let (Some(sleep), Some(wakes)) = (&self.sleep, &self.wakes)
+            && wakes.will_wake(cx.waker())
+            && sleep.deadline() <= self.deadline
+            && !sleep.is_elapsed()
+        {
+            return Poll::Pending; // it is set, by an earlier request as a rule
+        }
+        self.set(cx)
+    }
+
+    /// Sets the timer, unless the deadline has passed.
+    fn set(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wakes = None;
         let deadline = self.deadline;
         let sleep = self
             .sleep
@@ -50,10 +66,18 @@ impl Alarm {
             match sleep.as_mut().poll(cx) {
                 // Where there is always something to read, a task comes here only when
                 // its share is used up, and then the timer tells nothing.
-                Poll::Pending if !has_budget_remaining() && Instant::now() >= deadline => {
-                    return Poll::Ready(());
+                Poll::Pending if !has_budget_remaining() => {
+                    let passed = Instant::now() >= deadline;
+                    return if passed {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    };
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.wakes = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
                 Poll::Ready(()) if sleep.deadline() >= deadline => return Poll::Ready(()),
                 // It was set for an earlier request.
                 Poll::Ready(()) => sleep.as_mut().reset(deadline),
@@ -76,6 +100,8 @@ impl Alarm {
 mod tests {
     use std::future::pending;
 
+    use tokio::task::coop::poll_proceed;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -91,6 +117,24 @@ mod tests {
             }
         };
         assert_eq!(alarm.within(busy).await, None::<()>);
+    }
+
+    /// A timer that was asked for when the task's share was used up is not set.
+    #[tokio::test(start_paused = true)]
+    async fn it_rings_although_it_was_set_without_budget() {
+        let mut alarm = Alarm::new();
+        alarm.start(SECOND);
+        let mut spent = false;
+        let work = std::future::poll_fn(|cx| {
+            while !spent && has_budget_remaining() {
+                if let Poll::Ready(share) = poll_proceed(cx) {
+                    share.made_progress();
+                }
+            }
+            spent = true;
+            Poll::<()>::Pending
+        });
+        assert_eq!(alarm.within(work).await, None);
     }
 
     async fn rings_after(alarm: &mut Alarm, after: Duration) {

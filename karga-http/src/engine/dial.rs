@@ -96,6 +96,29 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Reads what is there, if anything is; nobody is woken when something comes.
+    #[inline]
+    pub(crate) fn poll_read_now(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            // Costs neither a system call nor a waker, unless something came.
+            Self::Plain(stream) => match stream.try_read(space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                read => Poll::Ready(read),
+            },
+            Self::Tls(stream) => {
+                let mut space = ReadBuf::new(space);
+                let read = Pin::new(stream).poll_read(cx, &mut space);
+                read.map_ok(|()| space.filled().len())
+            }
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     #[inline]
     fn poll_read(

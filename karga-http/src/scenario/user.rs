@@ -53,9 +53,8 @@ impl HttpUser {
     async fn iterate(&self, iteration: Iteration) -> HttpMetric {
         let mut values = Values {
             iteration,
-            // None of them allocate nothing.
-            made: vec![None; self.plan.variables],
-            captured: vec![None; self.plan.captures],
+            made: nones(self.plan.variables),
+            captured: nones(self.plan.captures),
         };
         if let [only] = &*self.plan.requests {
             let measured = self.send(only, &mut values).await;
@@ -172,6 +171,16 @@ fn unsent(fault: Fault) -> Exchange {
     Exchange {
         result: Err(fault),
         ..Exchange::default()
+    }
+}
+
+/// Places for so many values. Most requests have none, and a vector of none is
+/// made for less.
+#[inline]
+fn nones(places: usize) -> Vec<Option<String>> {
+    match places {
+        0 => Vec::new(),
+        places => vec![None; places],
     }
 }
 

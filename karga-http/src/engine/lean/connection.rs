@@ -94,9 +94,8 @@ impl Connection {
     /// Whether the server has closed it, or spoken, since the last answer. This
     /// costs no system call unless something happened.
     pub(super) async fn idle(&mut self) -> Idle {
-        self.filled = 0;
         poll_fn(|cx| {
-            Poll::Ready(match self.poll_read(cx) {
+            Poll::Ready(match self.stream.poll_read_now(cx, &mut self.buffer) {
                 Poll::Pending => Idle::Ready,
                 Poll::Ready(Ok(1..)) => Idle::Unsolicited,
                 Poll::Ready(Ok(0) | Err(_)) => Idle::Closed,

@@ -59,18 +59,18 @@ pub(super) fn parse(bytes: &[u8], to_head: bool, want: bool) -> Result<Option<He
         let name = header.name.as_bytes();
         // Most headers differ from all of these in their length.
         match name.len() {
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+            14 if is(name, b"Content-Length") => {
                 length = Some(content_length(header.value, length)?);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            17 if is(name, b"Transfer-Encoding") => {
                 coding = Coding::of(header.value);
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => {
+            // What HTTP/1.1 does anyway is all that most servers say.
+            10 if is(name, b"Connection") && !(keep_alive && header.value == b"keep-alive") => {
                 for token in tokens(header.value) {
-                    if token.eq_ignore_ascii_case(b"close") {
+                    if is(token, b"close") {
                         keep_alive = false;
-                    } else if token.eq_ignore_ascii_case(b"keep-alive") && parsed.version == Some(0)
-                    {
+                    } else if is(token, b"keep-alive") && parsed.version == Some(0) {
                         keep_alive = true;
                     }
                 }
@@ -119,30 +119,55 @@ impl Coding {
     }
 }
 
+/// Whether it is this name. Most often it is written in the same way, which is
+/// cheaper to see.
+#[inline]
+fn is(given: &[u8], name: &[u8]) -> bool {
+    given == name || given.eq_ignore_ascii_case(name)
+}
+
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// The length that a header says, which must be that of any before it.
+#[inline]
 fn content_length(value: &[u8], before: Option<u64>) -> Result<u64, Fault> {
+    match (number(value), before) {
+        (Some(said), None) => Ok(said),
+        _ => content_lengths(value, before),
+    }
+}
+
+/// The same for several, or what is none.
+#[cold]
+fn content_lengths(value: &[u8], before: Option<u64>) -> Result<u64, Fault> {
     let mut length = before;
     for text in tokens(value) {
-        let refuse = || {
+        let said = number(text).ok_or_else(|| {
             let text = String::from_utf8_lossy(text);
             Fault::protocol(format!("{text:?} is no content length"))
-        };
-        // Digits alone: `parse` would take a sign.
-        if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-            return Err(refuse());
-        }
-        let text = std::str::from_utf8(text).map_err(|_| refuse())?;
-        let said = text.parse::<u64>().map_err(|_| refuse())?;
+        })?;
         if length.is_some_and(|length| length != said) {
             return Err(Fault::protocol("the answer has two content lengths"));
         }
         length = Some(said);
     }
     length.ok_or_else(|| Fault::protocol("the content length is empty"))
+}
+
+/// Digits alone: `parse` would take a sign.
+#[inline]
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10)
+            .then(|| number.checked_mul(10)?.checked_add(digit.into()))
+            .flatten()
+    })
 }
 
 fn copied(headers: &[httparse::Header<'_>]) -> HeaderMap {
