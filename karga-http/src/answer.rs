@@ -1,5 +1,7 @@
 //! The answer to a request, as far as somebody wants it.
 
+use std::sync::OnceLock;
+
 use http::{HeaderMap, HeaderValue};
 
 use crate::fault::Fault;
@@ -69,6 +71,15 @@ impl Answer {
             status,
             headers,
             body,
+        }
+    }
+
+    /// The headers; none of them if none were wanted.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        static NONE: OnceLock<HeaderMap> = OnceLock::new();
+        match &self.headers {
+            Some(headers) => headers,
+            None => NONE.get_or_init(HeaderMap::new),
         }
     }
 

@@ -12,11 +12,11 @@ use crate::status;
 ///   The lean engine counts what went over the connection (inside of TLS, where
 ///   there is TLS). The reqwest engine sees neither: it counts what HTTP/1.1
 ///   would write for the same head, to a proxy too, and the body without the
-///   framing of chunks; of a chain of redirects the first request and the last
-///   answer.
+///   framing of chunks. A chain of redirects counts with all of its exchanges.
 /// - Counts: `status_200` and the like for each answer; `reconnects`, connections
 ///   that had to be opened again; `unsolicited_answers`, bytes that came between
-///   requests, for which the connection was given up; `redirects` followed.
+///   requests, for which the connection was given up; `redirects`, answers that
+///   led elsewhere, where they are followed.
 /// - Steps: `connect`, the time that it took to open a connection: name
 ///   resolution, TCP and TLS. What was opened before the load began is told by
 ///   the first iteration, whose times it is no part of.
@@ -110,16 +110,7 @@ impl HttpMetric {
                 Cow::Owned(told.counts)
             }
         };
-        for count in &*part.counts {
-            match extra
-                .counts
-                .iter_mut()
-                .find(|known| known.name == count.name)
-            {
-                Some(known) => known.count += count.count,
-                None => extra.counts.push(*count),
-            }
-        }
+        add_counts(&mut extra.counts, &part.counts);
         extra.parts.push(part);
         self.outcome = measured.outcome;
         self.class = measured.class;
@@ -127,6 +118,16 @@ impl HttpMetric {
         self.volume.messages += measured.volume.messages;
         self.volume.bytes_sent += measured.volume.bytes_sent;
         self.volume.bytes_received += measured.volume.bytes_received;
+    }
+}
+
+/// Adds to the counts of the same names.
+pub(crate) fn add_counts(sums: &mut Vec<Count>, counts: &[Count]) {
+    for count in counts {
+        match sums.iter_mut().find(|known| known.name == count.name) {
+            Some(known) => known.count += count.count,
+            None => sums.push(*count),
+        }
     }
 }
 

@@ -6,17 +6,23 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
+    task::JoinSet,
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
 use crate::{BuildError, fault::Fault, target::Origin};
+
+/// What an address has before the next one is tried beside it (RFC 8305, 8).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Opens connections to one server.
 #[derive(Clone)]
@@ -75,18 +81,53 @@ impl Dialer {
                 Err(error) => return Err(Fault::dns(name, &error)),
             },
         };
-        let mut last = None;
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(Fault::connect(&error, &address)),
-            }
-        }
-        Err(last.unwrap_or_else(|| {
-            let none = io::Error::other("it has no address");
-            Fault::dns(&self.origin.host.to_string(), &none)
-        }))
+        race(&self.origin, addresses).await
     }
+}
+
+/// Connects to the first address that answers. Each is given a head start; one that
+/// is dead must not use up the time of the others (RFC 8305, 5).
+async fn race(origin: &Origin, addresses: Vec<SocketAddr>) -> Result<TcpStream, Fault> {
+    let mut waiting = addresses.into_iter();
+    let mut last = None;
+    let Some(first) = waiting.next() else {
+        let none = io::Error::other("it has no address");
+        return Err(Fault::dns(&origin.host.to_string(), &none));
+    };
+    if waiting.len() == 0 {
+        let connected = TcpStream::connect(first).await;
+        return connected.map_err(|error| Fault::connect(&error, &first));
+    }
+    let mut racing = JoinSet::new();
+    let mut next = Some(first);
+    loop {
+        if let Some(address) = next.take().or_else(|| waiting.next()) {
+            racing.spawn(async move {
+                let connected = TcpStream::connect(address).await;
+                connected.map_err(|error| Fault::connect(&error, &address))
+            });
+        }
+        let joined = if waiting.len() == 0 {
+            racing.join_next().await
+        } else {
+            match timeout(HEAD_START, racing.join_next()).await {
+                Ok(joined) => joined,
+                Err(_) => continue,
+            }
+        };
+        match joined {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(fault))) => last = Some(fault),
+            // The runtime goes down.
+            Some(Err(_)) => {}
+            None if waiting.len() == 0 => break,
+            None => {}
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        let gone = io::Error::other("the runtime went down");
+        Fault::connect(&gone, origin)
+    }))
 }
 
 /// A connection, with or without TLS.
@@ -159,5 +200,65 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::Instant};
+
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin {
+            tls: false,
+            host: Host::Domain("several".to_owned()),
+            port: 80,
+            authority: "several".to_owned(),
+        }
+    }
+
+    /// An address at which nobody accepts: its queue is full.
+    async fn dead() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket
+            .bind((std::net::Ipv4Addr::LOCALHOST, 0).into())
+            .unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut held = Vec::new();
+        while let Ok(Ok(stream)) = timeout(HEAD_START, TcpStream::connect(address)).await {
+            held.push(stream);
+        }
+        (listener, held, address)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_address_does_not_use_up_the_time_of_the_next() {
+        let (_listener, _held, dead) = dead().await;
+        let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = alive.local_addr().unwrap();
+        let start = Instant::now();
+        let stream = race(&origin(), vec![dead, address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        let took = start.elapsed();
+        assert!(took >= HEAD_START && took < 2 * HEAD_START, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_refusal_is_told_if_all_refuse() {
+        let start = Instant::now();
+        let refusing = async || {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap() // closed with the listener
+        };
+        let addresses = vec![refusing().await, refusing().await, refusing().await];
+        let last = addresses[2].to_string();
+        let fault = race(&origin(), addresses).await.unwrap_err();
+        assert_eq!(fault.class, "connect refused");
+        assert!(fault.words.contains(&last), "{}", fault.words);
+        assert!(start.elapsed() < HEAD_START);
+        let fault = race(&origin(), Vec::new()).await.unwrap_err();
+        assert_eq!(fault.class, "dns");
     }
 }

@@ -3,7 +3,6 @@
 pub(crate) mod alarm;
 pub(crate) mod dial;
 pub(crate) mod lean;
-pub(crate) mod proxy;
 pub(crate) mod reqwest;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -83,7 +82,8 @@ pub(crate) struct Exchange {
     pub(crate) reconnects: u64,
     /// Connections that were given up because of bytes that nobody asked for.
     pub(crate) unsolicited: u64,
-    pub(crate) redirects: u64,
+    /// The statuses of answers that led elsewhere.
+    pub(crate) redirects: Vec<u16>,
     pub(crate) result: Result<Answer, Fault>,
 }
 
@@ -96,7 +96,7 @@ impl Default for Exchange {
             connects: Vec::new(),
             reconnects: 0,
             unsolicited: 0,
-            redirects: 0,
+            redirects: Vec::new(),
             result: Ok(Answer::default()),
         }
     }

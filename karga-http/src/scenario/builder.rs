@@ -9,7 +9,7 @@ use karga_core::{FirstErrors, Iteration};
 use super::{EnginePlan, Fixed, HttpScenario, Plan, Planned};
 use crate::{
     BuildError, Engine, HttpRequest, HttpVersion,
-    engine::{dial::Dialer, lean, proxy::Proxy, reqwest},
+    engine::{dial::Dialer, lean, reqwest},
     request::{Common, Prepared, check_deadline},
     target::{Origin, basic},
     template::{Make, Names, Values},
@@ -199,7 +199,7 @@ impl HttpScenarioBuilder {
             });
         }
         let (uses_lean, because) = self.choose()?;
-        let proxy = self.proxy.as_deref().map(Proxy::new).transpose()?;
+        let proxy = self.proxy.as_deref().map(reqwest::Proxy::new).transpose()?;
 
         let later = self.requests.iter().flat_map(HttpRequest::captured_names);
         let later = later.map(str::to_owned).collect();

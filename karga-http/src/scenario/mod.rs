@@ -69,7 +69,7 @@ use user::Carrier;
 /// | `connect: too many open files`, `connect: no free local port` | failure | the same, for want of something on this machine |
 /// | `dns` | failure | the host's name has no address |
 /// | `tls` | failure | no agreement, or a certificate that is not trusted |
-/// | `protocol` | failure | what came is not HTTP, or lies about its length |
+/// | `protocol` | failure (unknown where reqwest cannot tell) | what came is not HTTP, or lies about its length; a redirect to what is no URL of HTTP |
 /// | `too many redirects` | failure | more than [asked for](HttpScenarioBuilder::redirects) |
 /// | `header value`, `request` | failure | a value that cannot stand where a template puts it; nothing was sent |
 /// | `timeout` | unknown | the deadline passed |

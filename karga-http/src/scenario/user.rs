@@ -16,7 +16,7 @@ use crate::{
         reqwest::{Message, ReqwestUser},
     },
     fault::Fault,
-    metric::{Extra, Measured},
+    metric::{Extra, Measured, add_counts},
     request::Prepared,
     status,
     template::Values,
@@ -136,7 +136,7 @@ impl HttpUser {
 
     #[inline]
     fn judge(&self, exchange: Exchange, prepared: &Prepared, values: &mut Values) -> Measured {
-        let answered = exchange.status.is_some();
+        let answers = u64::from(exchange.status.is_some()) + exchange.redirects.len() as u64;
         let extra = extra(&exchange);
         let judged = match exchange.result {
             Ok(answer) => prepared.judge(&answer, values),
@@ -150,7 +150,7 @@ impl HttpUser {
             outcome,
             class,
             status: exchange.status,
-            volume: Volume::new(u64::from(answered), exchange.sent, exchange.received),
+            volume: Volume::new(answers, exchange.sent, exchange.received),
             extra,
         }
     }
@@ -191,23 +191,32 @@ fn extra(exchange: &Exchange) -> Option<Box<Extra>> {
     let Exchange {
         reconnects,
         unsolicited,
-        redirects,
+        ref connects,
+        ref redirects,
+        status,
         ..
     } = *exchange;
-    if exchange.connects.is_empty() && (reconnects | unsolicited | redirects) == 0 {
+    if connects.is_empty() && redirects.is_empty() && (reconnects | unsolicited) == 0 {
         return None;
     }
-    let others = [
-        Count::new("reconnects", reconnects),
-        Count::new("unsolicited_answers", unsolicited),
-        Count::new("redirects", redirects),
-    ];
-    let others = others.into_iter().filter(|other| other.count > 0);
-    let status = status::count(exchange.status).iter().copied();
-    let connects = exchange.connects.iter();
+    let mut counts = Vec::new();
+    let statuses = redirects.iter().copied().map(Some).chain([status]);
+    statuses.for_each(|status| add_counts(&mut counts, status::count(status)));
+    for (name, count) in [
+        ("reconnects", reconnects),
+        ("unsolicited_answers", unsolicited),
+        ("redirects", redirects.len() as u64),
+    ] {
+        if count > 0 {
+            counts.push(Count::new(name, count));
+        }
+    }
     Some(Box::new(Extra {
-        steps: connects.map(|took| Step::new("connect", *took)).collect(),
-        counts: status.chain(others).collect(),
+        steps: connects
+            .iter()
+            .map(|took| Step::new("connect", *took))
+            .collect(),
+        counts,
         parts: Vec::new(),
     }))
 }

@@ -186,7 +186,7 @@ impl Seat {
                 Err(Stopped::NotSent(_)) if !fresh => self.connection = None,
                 Err(Stopped::NotSent(error)) => {
                     let words = format!("a fresh connection took no request: {error}");
-                    return Err(Fault::failure("connection closed", words));
+                    return Err(Fault::failure("connect reset", words));
                 }
                 Err(Stopped::Fault(fault)) => return Err(fault),
             }
