@@ -124,15 +124,15 @@ impl ReqwestUser {
             received: AtomicU64::new(0),
             redirects: Mutex::default(),
         };
-        let exchanged = async {
-            if self.redirects == 0 && self.cookies.is_none() {
-                self.exchange(prepared, message, &progress).await
-            } else {
-                self.follow(prepared, message, &progress).await
-            }
+        let result = if self.redirects == 0 && self.cookies.is_none() {
+            alarm
+                .within(self.exchange(prepared, message, &progress))
+                .await
+        } else {
+            // Large, and seldom asked for.
+            let followed = Box::pin(self.follow(prepared, message, &progress));
+            alarm.within(followed).await
         };
-        // Large, and most of what a user is made of otherwise.
-        let result = alarm.within(Box::pin(exchanged)).await;
         *lock(&self.alarm) = Some(alarm);
 
         let result = match result {
