@@ -10,7 +10,7 @@ use super::{EnginePlan, Fixed, HttpScenario, Plan, Planned};
 use crate::{
     BuildError, Engine, HttpRequest, HttpVersion,
     engine::{dial::Dialer, lean, reqwest},
-    request::{Common, Prepared, check_deadline},
+    prepared::{Common, Prepared, check_deadline},
     target::{Origin, basic},
     template::{Make, Names, Values},
     tls::TlsSettings,

@@ -26,7 +26,7 @@ use crate::{
         lean::{self, LeanUser, Opened},
         reqwest::{ClientSettings, Message, ReqwestUser, version_name},
     },
-    request::Prepared,
+    prepared::Prepared,
 };
 use user::Carrier;
 

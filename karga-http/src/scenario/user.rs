@@ -17,7 +17,7 @@ use crate::{
     },
     fault::Fault,
     metric::{Extra, Measured, add_counts},
-    request::Prepared,
+    prepared::Prepared,
     status,
     template::Values,
 };

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::connection::{Connection, Idle, Message, Stopped};
 use super::{Exchange, alarm::Alarm, dial::Dialer};
-use crate::{answer::Answer, fault::Fault, request::Prepared};
+use crate::{answer::Answer, fault::Fault, prepared::Prepared};
 
 pub(crate) use self::render::render;
 

@@ -2,7 +2,7 @@
 
 use http::header;
 
-use crate::{fault::Fault, request::Prepared, target::Origin, template::Values};
+use crate::{fault::Fault, prepared::Prepared, target::Origin, template::Values};
 
 /// Writes a request: head and body in one piece, so that one write sends it.
 pub(crate) fn render(

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Request, Response, Url};
 
-use crate::{BuildError, fault::Fault, request::Prepared, target::Origin, template::Values};
+use crate::{BuildError, fault::Fault, prepared::Prepared, target::Origin, template::Values};
 
 /// A request of reqwest's, and how many bytes it is on the wire.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use crate::{
     HttpVersion,
     answer::{Answer, Body},
     fault::Fault,
-    request::Prepared,
+    prepared::Prepared,
     target::Origin,
 };
 use cookies::Cookies;
