@@ -23,6 +23,8 @@ mod http_server;
 mod options;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/report.rs"]
+mod report;
 
 const RATE: f64 = 1000.0; // requests per second, unless a number of users is given
 
@@ -54,11 +56,16 @@ struct Args {
     #[arg(long, default_value_t = 10.0, allow_negative_numbers = true)]
     seconds: f64,
     /// With a rate: the most requests in flight, each on its own connection
-    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 32,
+        conflicts_with = "users",
+        allow_negative_numbers = true
+    )]
     workers: u64,
     /// With a rate: coarse (to the millisecond) or fine (to some 50 us, for more
     /// CPU)
-    #[arg(long, default_value = "fine", value_parser = precision)]
+    #[arg(long, default_value = "fine", value_parser = precision, conflicts_with = "users")]
     precision: Precision,
     /// What carries the requests: auto, lean or reqwest
     #[arg(long, default_value_t = Engine::Auto)]
@@ -111,7 +118,6 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     };
     let scenario = scenario(&args, &url)?;
 
-    program::say(&format!("loading {url}"));
     let run = match args.users {
         Some(users) => {
             let executor = UsersExecutor::builder().users(users).duration(whole);
@@ -126,11 +132,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
         }
     };
     let summary = Summary::derive(&run);
-    // The file first: whoever reads standard output may have gone.
-    if let Some(json) = &json {
-        json.report(&summary).await?;
-    }
-    StdoutReporter::default().report(&summary).await?;
+    report::report(&summary, json.as_ref()).await?;
     Ok(summary.passed())
 }
 
@@ -162,6 +164,10 @@ async fn run_with<E>(
 where
     E: Executor<karga::Named<HttpScenario>>,
 {
+    program::say(&format!(
+        "loading {}",
+        scenario.requests().collect::<String>()
+    ));
     LoadTest::builder()
         .scenario(scenario)
         .executor(executor)

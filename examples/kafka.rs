@@ -24,6 +24,8 @@ use karga::{
 mod options;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/report.rs"]
+mod report;
 
 const TOPIC: &str = "karga"; // on the embedded broker
 const RAMP: f64 = 0.2; // share of the schedule to ramp up, and again to ramp down
@@ -162,11 +164,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
 
     program::say(&format!("loading {url}"));
     let summary = suite.run().await?;
-    // The file first: whoever reads standard output may have gone.
-    if let Some(json) = &json {
-        json.report(&summary).await?;
-    }
-    StdoutReporter::default().report(&summary).await?;
+    report::report(&summary, json.as_ref()).await?;
     Ok(summary.passed())
 }
 

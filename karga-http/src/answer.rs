@@ -89,6 +89,23 @@ impl Answer {
         headers.flat_map(move |headers| headers.get_all(name))
     }
 
+    /// The whole body as JSON.
+    pub(crate) fn json(&self, body: &[u8]) -> Result<serde_json::Value, String> {
+        serde_json::from_slice(body)
+            .map_err(|error| format!("the body is no JSON: {error}: {}", self.beginning()))
+    }
+
+    /// What came, for those whom it surprises.
+    pub(crate) fn beginning(&self) -> String {
+        let kept = self.body.kept.as_deref();
+        let bytes = kept.map_or(&b""[..], |kept| kept.bytes.as_slice());
+        format!(
+            "the answer {} begins with {:?}",
+            self.status,
+            excerpt(bytes)
+        )
+    }
+
     /// The whole body, for `whom`: what looks at a part could not tell that it
     /// is one.
     pub(crate) fn body(&self, whom: &str) -> Result<&[u8], Fault> {
@@ -107,5 +124,16 @@ impl Answer {
                  max_kept_body"
             ),
         ))
+    }
+}
+
+/// The beginning of what came, as text.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    const MOST: usize = 80;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]);
+    if bytes.len() > MOST {
+        format!("{text}...")
+    } else {
+        text.into_owned()
     }
 }

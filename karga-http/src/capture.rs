@@ -35,7 +35,8 @@ enum Kind {
 
 impl Capture {
     /// What the JSON pointer (RFC 6901) names in the body: a string without its
-    /// quotes, anything else as JSON text. `null` counts as nothing.
+    /// quotes, anything else as JSON text. `null` counts as nothing. Numbers that
+    /// neither fit 64 bits nor a double are rounded.
     pub fn json(pointer: impl Into<String>) -> Self {
         Self(Kind::Json(pointer.into()))
     }
@@ -64,7 +65,10 @@ impl Capture {
             }
             Kind::Regex(pattern, _) => match Regex::new(&pattern) {
                 Ok(regex) => Kind::Regex(pattern, Some(regex)),
-                Err(source) => return Err(BuildError::Regex { pattern, source }),
+                Err(error) => {
+                    let source = error.into();
+                    return Err(BuildError::Regex { pattern, source });
+                }
             },
             kind => kind,
         };
@@ -84,10 +88,12 @@ impl Capture {
         let body = || answer.body("a capture").map_err(|fault| fault.words);
         match &self.0 {
             Kind::Json(pointer) => {
-                let json: Value = serde_json::from_slice(body()?)
-                    .map_err(|error| format!("the body is no JSON: {error}"))?;
+                let json = answer.json(body()?)?;
                 match json.pointer(pointer) {
-                    None | Some(Value::Null) => Err(format!("the body has nothing at {pointer:?}")),
+                    None | Some(Value::Null) => Err(format!(
+                        "the body has nothing at {pointer:?}: {}",
+                        answer.beginning()
+                    )),
                     Some(Value::String(text)) => Ok(text.clone()),
                     Some(other) => Ok(other.to_string()),
                 }
@@ -101,7 +107,10 @@ impl Capture {
                 let found = regex.as_ref().and_then(|regex| regex.captures(body));
                 match found.and_then(|found| found.get(1).or_else(|| found.get(0))) {
                     Some(value) => Ok(String::from_utf8_lossy(value.as_bytes()).into_owned()),
-                    None => Err(format!("nothing in the body matches {pattern:?}")),
+                    None => Err(format!(
+                        "nothing in the body matches {pattern:?}: {}",
+                        answer.beginning()
+                    )),
                 }
             }
         }

@@ -3,13 +3,21 @@
 use std::{
     fmt,
     ops::{Range, RangeInclusive},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
+use memchr::memmem;
 use regex::bytes::Regex;
 use serde_json::Value;
 
-use crate::{BuildError, answer::Answer, capture::check_pointer, fault::Fault, status};
+use crate::{
+    BuildError,
+    answer::{Answer, excerpt},
+    capture::check_pointer,
+    fault::Fault,
+    status,
+};
 
 /// A condition on an answer. One that does not hold makes the request a failure
 /// of the class that the condition names.
@@ -59,6 +67,13 @@ impl From<u16> for Statuses {
 impl<const N: usize> From<[u16; N]> for Statuses {
     fn from(statuses: [u16; N]) -> Self {
         Self(statuses.map(|status| status..=status).to_vec())
+    }
+}
+
+impl From<Vec<u16>> for Statuses {
+    fn from(statuses: Vec<u16>) -> Self {
+        let ranges = statuses.into_iter().map(|status| status..=status);
+        Self(ranges.collect())
     }
 }
 
@@ -173,7 +188,10 @@ impl Check {
             }
             Kind::Matches(pattern, _) => match Regex::new(&pattern) {
                 Ok(regex) => Kind::Matches(pattern, Some(regex)),
-                Err(source) => return Err(BuildError::Regex { pattern, source }),
+                Err(error) => {
+                    let source = error.into();
+                    return Err(BuildError::Regex { pattern, source });
+                }
             },
             Kind::Json(pointer, value) => Kind::Json(check_pointer(pointer)?, value),
             kind => kind,
@@ -222,7 +240,7 @@ impl Check {
                 };
                 let part = part.to_ascii_lowercase();
                 let holds = |value: &http::HeaderValue| {
-                    contains_bytes(&value.as_bytes().to_ascii_lowercase(), part.as_bytes())
+                    has(&value.as_bytes().to_ascii_lowercase(), part.as_bytes())
                 };
                 if values.any(holds) {
                     return Ok(());
@@ -230,33 +248,37 @@ impl Check {
                 let words = format!("the header {name:?} does not contain {part:?}");
                 Err(Fault::failure("check: header", words))
             }
-            Kind::Contains(part) => holds(contains_bytes(body()?, part), || {
-                format!("the body does not contain {:?}", lossy(part))
+            Kind::Contains(part) => holds(answer, has(body()?, part), || {
+                format!("the body does not contain {:?}", excerpt(part))
             }),
-            Kind::Equals(whole) => holds(body()? == whole.as_slice(), || {
-                format!("the body is not {:?}", lossy(whole))
+            Kind::Equals(whole) => holds(answer, body()? == whole.as_slice(), || {
+                format!("the body is not {:?}", excerpt(whole))
             }),
             Kind::Matches(pattern, regex) => {
-                let matches = regex.as_ref().is_some_and(|regex| {
-                    // A look at a body that is not there is an error of its own.
-                    body().is_ok_and(|body| regex.is_match(body))
-                });
-                body()?;
-                holds(matches, || format!("the body does not match {pattern:?}"))
+                let body = body()?;
+                let matches = regex.as_ref().is_some_and(|regex| regex.is_match(body));
+                holds(answer, matches, || {
+                    format!("the body does not match {pattern:?}")
+                })
             }
             Kind::Json(pointer, wanted) => {
-                let json: Value = serde_json::from_slice(body()?).map_err(|error| {
-                    Fault::failure("check: body", format!("the body is no JSON: {error}"))
-                })?;
+                let json = answer.json(body()?).map_err(failed)?;
                 let found = json.pointer(pointer);
-                holds(found == Some(wanted), || match found {
+                holds(answer, found == Some(wanted), || match found {
                     Some(found) => format!("the body has {found} at {pointer:?}, not {wanted}"),
                     None => format!("the body has nothing at {pointer:?}, not {wanted}"),
                 })
             }
-            Kind::Body(holds_for) => holds(holds_for(body()?), || {
-                "the body is not what the check's function asks for".to_owned()
-            }),
+            Kind::Body(holds_for) => {
+                let body = body()?;
+                // The answer came, whatever becomes of those who look at it.
+                match catch_unwind(AssertUnwindSafe(|| holds_for(body))) {
+                    Ok(held) => holds(answer, held, || {
+                        "the body is not what the check's function asks for".to_owned()
+                    }),
+                    Err(_) => Err(failed("the check's function panicked".to_owned())),
+                }
+            }
         }
     }
 }
@@ -274,27 +296,20 @@ fn check_status(status: u16, holds: impl Fn(u16) -> bool) -> Result<(), Fault> {
     Err(Fault::failure(status::class(status), words))
 }
 
-fn holds(holds: bool, words: impl FnOnce() -> String) -> Result<(), Fault> {
+fn holds(answer: &Answer, holds: bool, words: impl FnOnce() -> String) -> Result<(), Fault> {
     if holds {
         Ok(())
     } else {
-        Err(Fault::failure("check: body", words()))
+        Err(failed(format!("{}: {}", words(), answer.beginning())))
     }
 }
 
-fn contains_bytes(whole: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
+fn failed(words: String) -> Fault {
+    Fault::failure("check: body", words)
 }
 
-/// The beginning of it, as text.
-fn lossy(bytes: &[u8]) -> String {
-    const MOST: usize = 80;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]);
-    if bytes.len() > MOST {
-        format!("{text}...")
-    } else {
-        text.into_owned()
-    }
+fn has(whole: &[u8], part: &[u8]) -> bool {
+    memmem::find(whole, part).is_some()
 }
 
 impl fmt::Debug for Kind {
@@ -302,8 +317,8 @@ impl fmt::Debug for Kind {
         match self {
             Self::Status(statuses) => write!(f, "status {statuses}"),
             Self::Header(name, part) => write!(f, "header {name:?} {part:?}"),
-            Self::Contains(part) => write!(f, "body contains {:?}", lossy(part)),
-            Self::Equals(whole) => write!(f, "body equals {:?}", lossy(whole)),
+            Self::Contains(part) => write!(f, "body contains {:?}", excerpt(part)),
+            Self::Equals(whole) => write!(f, "body equals {:?}", excerpt(whole)),
             Self::Matches(pattern, _) => write!(f, "body matches {pattern:?}"),
             Self::Json(pointer, value) => write!(f, "body has {value} at {pointer:?}"),
             Self::Body(_) => f.write_str("body fits a function"),

@@ -8,6 +8,7 @@ use std::error::Error;
 pub enum BuildError {
     /// A URL that cannot be loaded.
     #[error("the URL {url:?} cannot be loaded: {why}")]
+    #[non_exhaustive]
     Url {
         /// The URL as it was given.
         url: String,
@@ -16,12 +17,14 @@ pub enum BuildError {
     },
     /// A method that is no token.
     #[error("{method:?} is no HTTP method: use letters, such as GET")]
+    #[non_exhaustive]
     Method {
         /// The method as it was given.
         method: String,
     },
     /// A header that cannot be sent.
     #[error("the header {name:?} with the value {value:?} cannot be sent: {why}")]
+    #[non_exhaustive]
     Header {
         /// Its name.
         name: String,
@@ -32,6 +35,7 @@ pub enum BuildError {
     },
     /// A template that cannot be filled in.
     #[error("{what} has a template that cannot be filled in, {template:?}: {why}")]
+    #[non_exhaustive]
     Template {
         /// Where it stands.
         what: String,
@@ -42,6 +46,7 @@ pub enum BuildError {
     },
     /// A variable or capture whose name cannot be used.
     #[error("{name:?} cannot be the name of a value: {why}")]
+    #[non_exhaustive]
     Name {
         /// The name.
         name: String,
@@ -50,29 +55,33 @@ pub enum BuildError {
     },
     /// A regular expression that cannot be read.
     #[error("the regular expression {pattern:?} cannot be read")]
+    #[non_exhaustive]
     Regex {
         /// The expression.
         pattern: String,
         /// What is wrong with it.
-        source: regex::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A JSON pointer that is none.
     #[error(
         "{pointer:?} is no JSON pointer: it begins with a slash, as in \"/user/id\", or is empty \
          for the whole"
     )]
+    #[non_exhaustive]
     Pointer {
         /// The pointer.
         pointer: String,
     },
     /// A body that cannot be written as JSON.
     #[error("the body cannot be written as JSON")]
+    #[non_exhaustive]
     Json {
         /// Why not.
-        source: serde_json::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A setting outside of its range.
     #[error("{setting} must be {range}, and is {value}")]
+    #[non_exhaustive]
     OutOfRange {
         /// The setting's name.
         setting: &'static str,
@@ -85,6 +94,7 @@ pub enum BuildError {
     #[error(
         "the {engine} engine cannot do {what}: choose Engine::Auto or Engine::Reqwest, or leave it out"
     )]
+    #[non_exhaustive]
     Engine {
         /// The engine that was chosen.
         engine: &'static str,
@@ -93,6 +103,7 @@ pub enum BuildError {
     },
     /// Certificates that cannot be used, or a key.
     #[error("the {what} cannot be used: give them in PEM form")]
+    #[non_exhaustive]
     Certificates {
         /// Which: "root certificates", "client's certificate and its key".
         what: &'static str,
@@ -101,12 +112,14 @@ pub enum BuildError {
     },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
+    #[non_exhaustive]
     Tls {
         /// Why not.
-        source: rustls::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A proxy that cannot be used.
     #[error("the proxy {url:?} cannot be used: {why}")]
+    #[non_exhaustive]
     Proxy {
         /// Its URL.
         url: String,
@@ -120,10 +133,8 @@ pub enum BuildError {
 #[non_exhaustive]
 pub enum SetupError {
     /// A server cannot be reached.
-    #[error(
-        "{class}: {origin} cannot be loaded: {why} \
-         (to offer load all the same, switch the look at it off: preflight(false))"
-    )]
+    #[error("{class}: {origin} cannot be loaded: {why} ({})", way_out(class))]
+    #[non_exhaustive]
     Unreachable {
         /// What the failure counts as during a run: "connect refused", "dns",
         /// "tls", "timeout".
@@ -135,8 +146,19 @@ pub enum SetupError {
     },
     /// A client of the reqwest engine cannot be made.
     #[error("the reqwest engine cannot make a client")]
+    #[non_exhaustive]
     Client {
         /// Why not.
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
+}
+
+fn way_out(class: &str) -> &'static str {
+    match class {
+        "tls" => {
+            "a server under test may be trusted by root_certificates_pem, or by \
+             accept_invalid_certificates whoever it is"
+        }
+        _ => "to offer load all the same, switch the look at it off: preflight(false)",
+    }
 }

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::{
     BuildError,
-    template::{Names, Template},
+    template::{Escape, Names, Template, Values},
 };
 
 /// Those that say how a message is framed: the engine writes them.
@@ -27,7 +27,7 @@ impl Headers {
     pub(crate) fn add(&mut self, name: &str, value: &str, names: &Names) -> Result<(), BuildError> {
         let refuse = |why: &str| BuildError::Header {
             name: name.to_owned(),
-            value: value.to_owned(),
+            value: shown(name, value),
             why: why.to_owned(),
         };
         let parsed = HeaderName::try_from(name).map_err(|_| {
@@ -73,10 +73,32 @@ impl Headers {
         Ok(())
     }
 
+    /// Whether they ask for the connection to be closed. One with a value in it may:
+    /// its connection is not used again either.
+    pub(crate) fn close(&self) -> bool {
+        let mut connection = self
+            .given
+            .iter()
+            .filter(|(name, _)| *name == http::header::CONNECTION);
+        connection.any(|(_, value)| {
+            let mut text = Vec::new();
+            value.render(&Values::none(), Escape::Nothing, &mut text);
+            let text = text.to_ascii_lowercase();
+            !value.is_fixed() || text.windows(5).any(|window| window == b"close")
+        })
+    }
+
     pub(crate) fn add_unless_there(&mut self, name: &'static str, value: &str) {
         let name = HeaderName::from_static(name);
         if self.given.iter().all(|(known, _)| *known != name) {
             self.given.push((name, Template::text(value)));
         }
     }
+}
+
+/// A header's value, unless it is nobody's business.
+fn shown(name: &str, value: &str) -> String {
+    let secret = ["authorization", "proxy-authorization", "cookie"];
+    let secret = secret.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if secret { "..." } else { value }.to_owned()
 }

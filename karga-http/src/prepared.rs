@@ -50,6 +50,8 @@ pub(crate) struct Prepared {
     pub(crate) headers: Vec<(HeaderName, Template)>,
     /// Where it differs from the server's.
     pub(crate) host: Option<Template>,
+    /// Whether it asks for the connection to be closed after it.
+    pub(crate) closes: bool,
     pub(crate) body: Option<Template>,
     pub(crate) body_escape: Escape,
     /// The variables that stand anywhere in it, with their places.
@@ -98,9 +100,7 @@ impl Prepared {
             ),
             GivenBody::Bytes(bytes) => (Some(Template::text(bytes)), Escape::Nothing),
             GivenBody::Json(text) => {
-                let text = text.map_err(|why| BuildError::Json {
-                    source: serde::ser::Error::custom(why),
-                })?;
+                let text = text.map_err(|why| BuildError::Json { source: why.into() })?;
                 headers.add_unless_there("content-type", "application/json");
                 (
                     Some(Template::parse(&text, names, "the JSON body")?),
@@ -149,6 +149,7 @@ impl Prepared {
             method,
             origin,
             path: target.path,
+            closes: headers.close(),
             headers: headers.given,
             host: headers.host,
             body,

@@ -1,10 +1,13 @@
 //! A request, as a person describes it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Capture, Check, target::basic};
+use crate::{
+    Capture, Check,
+    target::{basic, without_password},
+};
 
 /// A request of an [`HttpScenario`](crate::HttpScenario).
 ///
@@ -26,7 +29,7 @@ use crate::{Capture, Check, target::basic};
 ///     .check(Check::status(201));
 /// # let _ = order;
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a request does nothing until a scenario has it"]
 pub struct HttpRequest {
     pub(crate) method: String,
@@ -174,5 +177,21 @@ impl HttpRequest {
 
     pub(crate) fn captured_names(&self) -> impl Iterator<Item = &str> {
         self.captures.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// Without what is nobody's business: passwords, and the values of headers.
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.headers.iter().map(|(name, _)| name);
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &without_password(&self.url))
+            .field("name", &self.name)
+            .field("headers", &names.collect::<Vec<_>>())
+            .field("checks", &self.checks)
+            .field("captures", &self.captures)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }

@@ -52,10 +52,28 @@ impl Target {
     /// Reads a URL whose path and query may have values in them.
     pub(crate) fn parse(given: &str, names: &Names) -> Result<Self, BuildError> {
         let refuse = |why: &str| BuildError::Url {
-            url: given.to_owned(),
+            url: without_password(given),
             why: why.to_owned(),
         };
         let template = Template::parse(given, names, "the URL")?;
+        for piece in template.pieces() {
+            let Piece::Text(literal) = piece else {
+                continue;
+            };
+            if literal.iter().any(u8::is_ascii_control) {
+                return Err(refuse(
+                    "it has a line break or another control character in it",
+                ));
+            }
+            // What format! makes of {{index}}.
+            if literal.iter().any(|byte| b"{}".contains(byte)) {
+                return Err(refuse(
+                    "it has a single brace in it: values are written {{index}}, which format! \
+                     takes for an escaped brace (there, write {{{{index}}}}); a brace that is \
+                     meant is %7B or %7D",
+                ));
+            }
+        }
         let mut text = String::new();
         let mut values = Vec::new();
         for piece in template.pieces() {
@@ -279,10 +297,14 @@ mod tests {
             ("{{user}}://h/", "path and query alone"),
             ("http://u{{user}}@h/", "path and query alone"),
             ("http://a b/", "host"),
+            ("http://h/{index}", "single brace"),
+            ("http://h/\r\nx: y", "line break"),
+            ("http://u:secret@h/{", "single brace"),
         ] {
             let why = parse(url).unwrap_err();
             assert!(why.contains(part), "{url:?}: {why}");
-            assert!(url.is_empty() || why.contains(&format!("{url:?}")), "{why}");
+            let shown = format!("{:?}", without_password(url));
+            assert!(why.contains(&shown), "{why}");
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Text with values in it that differ from iteration to iteration.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use karga_core::Iteration;
 
-use crate::BuildError;
+use crate::{BuildError, fault::Fault, target::without_password};
 
 /// Makes the value of a variable for one iteration.
 pub(crate) type Make = Arc<dyn Fn(&Iteration) -> String + Send + Sync>;
@@ -123,7 +128,8 @@ impl Names {
         known.extend(self.variables.iter().map(|(known, _)| known.as_str()));
         known.extend(self.captured.iter().map(String::as_str));
         Err(format!(
-            "{{{{{name}}}}} is not known here: there are {}; name others by variable() or capture()",
+            "{{{{{name}}}}} is not known here: there are {}; name others by variable() or capture(); a body \
+             that has such braces of its own is given by bytes()",
             known.join(", ")
         ))
     }
@@ -162,10 +168,16 @@ impl Values {
     }
 
     /// Makes what a request uses anew.
-    pub(crate) fn make(&mut self, variables: &[(usize, Make)]) {
+    pub(crate) fn make(&mut self, variables: &[(usize, Make)]) -> Result<(), Fault> {
         for (place, make) in variables {
-            self.made[*place] = Some(make(&self.iteration));
+            let iteration = &self.iteration;
+            let made = catch_unwind(AssertUnwindSafe(|| make(iteration)));
+            self.made[*place] =
+                Some(made.map_err(|_| {
+                    Fault::failure("request", "the function of a variable panicked")
+                })?);
         }
+        Ok(())
     }
 }
 
@@ -198,7 +210,7 @@ impl Template {
     pub(crate) fn parse(text: &str, names: &Names, what: &str) -> Result<Self, BuildError> {
         let refuse = |why: String| BuildError::Template {
             what: what.to_owned(),
-            template: text.to_owned(),
+            template: without_password(text),
             why,
         };
         let mut template = Self::default();
@@ -325,7 +337,7 @@ mod tests {
         let template = Template::parse(text, &names(), "the body").unwrap();
         let mut rendered = Vec::new();
         let mut values = values();
-        values.make(&names().used([&template].into_iter()));
+        values.make(&names().used([&template].into_iter())).unwrap();
         template.render(&values, escape, &mut rendered);
         String::from_utf8(rendered).unwrap()
     }

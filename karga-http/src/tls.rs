@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::Resumption,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{
@@ -28,7 +29,9 @@ pub(crate) struct TlsSettings {
 impl TlsSettings {
     /// A configuration for these application protocols.
     pub(crate) fn config(&self, protocols: &[&str]) -> Result<ClientConfig, BuildError> {
-        let refuse = |source| BuildError::Tls { source };
+        let refuse = |source: rustls::Error| BuildError::Tls {
+            source: source.into(),
+        };
         let provider = provider();
         let roots = self.roots()?;
         let verifier: Arc<dyn ServerCertVerifier> = if self.accept_invalid {
@@ -64,7 +67,9 @@ impl TlsSettings {
     pub(crate) fn unused() -> Result<ClientConfig, BuildError> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|source| BuildError::Tls { source })?;
+            .map_err(|source| BuildError::Tls {
+                source: source.into(),
+            })?;
         let nobody = RootCertStore::empty();
         Ok(builder.with_root_certificates(nobody).with_no_client_auth())
     }
@@ -86,6 +91,16 @@ impl TlsSettings {
             .map_or(Ok(()), |pem| identity(pem).map(drop))
     }
 }
+
+/// The same configuration, without the sessions of others to resume.
+pub(crate) fn with_own_sessions(config: &ClientConfig) -> ClientConfig {
+    let mut own = config.clone();
+    own.resumption = Resumption::in_memory_sessions(SESSIONS);
+    own
+}
+
+/// How many servers a user keeps a session of.
+const SESSIONS: usize = 8;
 
 /// Whoever chose a provider for the process means it.
 fn provider() -> Arc<CryptoProvider> {

@@ -81,7 +81,7 @@ fn urls() {
 fn methods() {
     for method in ["", "GET ", "GE\nT", "G\u{c4}T", "CONNECT"] {
         let error = refused(HttpScenario::builder(HttpRequest::new(method, URL)));
-        assert!(matches!(&error, BuildError::Method { method: named } if named == method));
+        assert!(matches!(&error, BuildError::Method { method: named, .. } if named == method));
         let told = format!("{method:?} is no HTTP method: use letters, such as GET");
         assert_eq!(error.to_string(), told);
     }

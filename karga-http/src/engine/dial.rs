@@ -19,7 +19,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
-use crate::{BuildError, fault::Fault, target::Origin};
+use crate::{BuildError, fault::Fault, target::Origin, tls::with_own_sessions};
 
 /// What an address has before the next one is tried beside it (RFC 8305, 8).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -51,6 +51,16 @@ impl Dialer {
             origin,
             tls: Some((connector, name)),
         })
+    }
+
+    /// The same for one user, who resumes no TLS session of another's.
+    pub(crate) fn of_user(&self) -> Self {
+        let mut own = self.clone();
+        if let Some((connector, _)) = &mut own.tls {
+            let config = with_own_sessions(connector.config());
+            *connector = TlsConnector::from(Arc::new(config));
+        }
+        own
     }
 
     /// Opens a connection. The caller sees to the deadline.
@@ -130,6 +140,9 @@ async fn race(origin: &Origin, addresses: Vec<SocketAddr>) -> Result<TcpStream, 
     }))
 }
 
+/// The most that one record of TLS holds (RFC 8446, 5.1).
+const RECORD: usize = 16 * 1024;
+
 /// A connection, with or without TLS.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -183,7 +196,12 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            // A record at a time: of a write that fails, rustls does not tell how much
+            // of it went out before. Of one record nobody can read a part.
+            Self::Tls(stream) => {
+                let record = &buf[..buf.len().min(RECORD)];
+                Pin::new(stream).poll_write(cx, record)
+            }
         }
     }
 

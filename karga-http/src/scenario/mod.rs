@@ -52,7 +52,11 @@ use user::Carrier;
 /// next one and counted as a reconnect; the time that it takes is part of that
 /// request's, and its own step `connect`. Where a connection breaks with a request
 /// under way, nobody knows what became of it: it is
-/// [`Unknown`](karga_core::Outcome::Unknown), and never sent again.
+/// [`Unknown`](karga_core::Outcome::Unknown), and never sent again. So is a request
+/// that was on its way when the server closed: one that closes right after an answer,
+/// without saying so, meets users who go straight on with their next request.
+///
+/// A user resumes its own TLS sessions when it connects again, and nobody else's.
 ///
 /// Before the load, [`setup`](Scenario::setup) connects to each server once, so
 /// that a wrong name or a refused connection is an error at once; see
@@ -75,7 +79,12 @@ use user::Carrier;
 /// | `timeout` | unknown | the deadline passed |
 /// | `connection closed`, `connection reset` | unknown | the connection broke with the request under way |
 ///
-/// [`remarks`](Scenario::remarks) give the first of each class in full words.
+/// [`remarks`](Scenario::remarks) give the first of each class in full words, and
+/// what a server said first that nobody had asked.
+///
+/// A server that says a content length which is too small is found out by the lean
+/// engine if the rest comes with the answer; what comes later, and with reqwest in any
+/// case, costs the connection and no more.
 ///
 /// ```
 /// use karga_http::{Capture, Check, HttpRequest, HttpScenario};
@@ -162,6 +171,13 @@ impl HttpScenario {
         }
     }
 
+    /// What it sends, as "GET http://host/path": without values filled in, and without
+    /// user and password.
+    pub fn requests(&self) -> impl Iterator<Item = &str> {
+        let requests = self.plan.requests.iter();
+        requests.map(|planned| planned.prepared.title.as_str())
+    }
+
     /// The engine that carries the requests: never [`Engine::Auto`].
     pub fn engine(&self) -> Engine {
         match &self.plan.engine {
@@ -212,14 +228,21 @@ impl Scenario for HttpScenario {
 
     async fn connect(&self, user: u64) -> Result<HttpUser, SetupError> {
         let plan = &self.plan;
+        let speaks_tls = plan.dialers.iter().any(|dialer| dialer.origin.tls);
+        let own = matches!(plan.engine, EnginePlan::Lean) && speaks_tls;
+        let dialers: Option<Box<[Dialer]>> =
+            own.then(|| plan.dialers.iter().map(Dialer::of_user).collect());
         let carrier = match &plan.engine {
             EnginePlan::Reqwest(settings) => {
                 let user = ReqwestUser::new(settings);
-                Carrier::Reqwest(user.map_err(|source| SetupError::Client { source })?)
+                Carrier::Reqwest(user.map_err(|source| SetupError::Client {
+                    source: source.into(),
+                })?)
             }
             EnginePlan::Lean => {
                 let lean = LeanUser::new(plan.dialers.len());
-                for (server, dialer) in plan.dialers.iter().enumerate() {
+                for (server, dialer) in dialers.as_ref().unwrap_or(&plan.dialers).iter().enumerate()
+                {
                     // One that cannot be had now is tried for again by the first
                     // iteration, which tells what became of it.
                     let opened = match self.take_opened(server) {
@@ -237,7 +260,7 @@ impl Scenario for HttpScenario {
                 Carrier::Lean(lean)
             }
         };
-        Ok(HttpUser::new(Arc::clone(plan), user, carrier))
+        Ok(HttpUser::new(Arc::clone(plan), user, carrier, dialers))
     }
 
     async fn teardown(&self) -> Result<(), SetupError> {
@@ -280,15 +303,10 @@ impl HttpScenario {
 
 impl fmt::Debug for HttpScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let titles = self
-            .plan
-            .requests
-            .iter()
-            .map(|planned| &planned.prepared.title);
         f.debug_struct("HttpScenario")
             .field("name", &self.name)
             .field("engine", &self.engine())
-            .field("requests", &titles.collect::<Vec<_>>())
+            .field("requests", &self.requests().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     HttpMetric,
     engine::{
         Exchange,
+        dial::Dialer,
         lean::{self, LeanUser},
         reqwest::{Message, ReqwestUser},
     },
@@ -28,6 +29,8 @@ pub struct HttpUser {
     plan: Arc<Plan>,
     user: u64,
     carrier: Carrier,
+    /// The user's own, where there are TLS sessions to be kept apart.
+    dialers: Option<Box<[Dialer]>>,
     /// What requests are written into that differ from iteration to iteration;
     /// kept for its memory.
     scratch: Mutex<Vec<u8>>,
@@ -40,11 +43,17 @@ pub(super) enum Carrier {
 }
 
 impl HttpUser {
-    pub(super) fn new(plan: Arc<Plan>, user: u64, carrier: Carrier) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        user: u64,
+        carrier: Carrier,
+        dialers: Option<Box<[Dialer]>>,
+    ) -> Self {
         Self {
             plan,
             user,
             carrier,
+            dialers,
             scratch: Mutex::default(),
         }
     }
@@ -81,10 +90,11 @@ impl HttpUser {
     /// Sends one request and judges its answer.
     #[inline]
     async fn send(&self, planned: &Planned, values: &mut Values) -> Measured {
-        values.make(&planned.prepared.variables.0);
-        let exchange = match &self.carrier {
-            Carrier::Lean(user) => self.send_lean(user, planned, values).await,
-            Carrier::Reqwest(user) => self.send_reqwest(user, planned, values).await,
+        let made = values.make(&planned.prepared.variables.0);
+        let exchange = match (&self.carrier, made) {
+            (_, Err(fault)) => unsent(fault),
+            (Carrier::Lean(user), _) => self.send_lean(user, planned, values).await,
+            (Carrier::Reqwest(user), _) => self.send_reqwest(user, planned, values).await,
         };
         self.judge(exchange, &planned.prepared, values)
     }
@@ -92,7 +102,8 @@ impl HttpUser {
     #[inline]
     async fn send_lean(&self, user: &LeanUser, planned: &Planned, values: &Values) -> Exchange {
         let prepared = &planned.prepared;
-        let dialer = &self.plan.dialers[prepared.origin];
+        let dialers = self.dialers.as_ref().unwrap_or(&self.plan.dialers);
+        let dialer = &dialers[prepared.origin];
         if let Fixed::Lean(message) = &planned.fixed {
             return user.send(prepared, dialer, message).await;
         }
@@ -138,6 +149,12 @@ impl HttpUser {
     fn judge(&self, exchange: Exchange, prepared: &Prepared, values: &mut Values) -> Measured {
         let answers = u64::from(exchange.status.is_some()) + exchange.redirects.len() as u64;
         let extra = extra(&exchange);
+        if let Some(said) = &exchange.said {
+            self.plan.firsts.note("unsolicited answer", || {
+                let title = &prepared.title;
+                format!("before {title}, user {} was told {said:?}", self.user)
+            });
+        }
         let judged = match exchange.result {
             Ok(answer) => prepared.judge(&answer, values),
             Err(fault) => Err(fault),

@@ -15,7 +15,7 @@ use super::{
     head::{self, Framing, Head},
 };
 use crate::{
-    answer::{Answer, Body, Want},
+    answer::{Answer, Body, Want, excerpt},
     engine::{alarm::Alarm, dial::Stream},
     fault::Fault,
 };
@@ -50,6 +50,8 @@ pub(super) struct Message<'a> {
     pub(super) bytes: &'a [u8],
     /// A HEAD, whose answer has no body whatever it says.
     pub(super) is_head: bool,
+    /// Whether it says that the connection is to be closed after it.
+    pub(super) closes: bool,
     pub(super) want: Want,
     pub(super) deadline: Duration,
 }
@@ -69,12 +71,12 @@ impl From<Fault> for Stopped {
 }
 
 /// What a connection is found to be that nobody asked anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Idle {
     Ready,
     Closed,
-    /// The server said something all the same.
-    Unsolicited,
+    /// The server said something all the same, which begins so.
+    Unsolicited(String),
 }
 
 impl Connection {
@@ -97,7 +99,7 @@ impl Connection {
         poll_fn(|cx| {
             Poll::Ready(match self.stream.poll_read_now(cx, &mut self.buffer) {
                 Poll::Pending => Idle::Ready,
-                Poll::Ready(Ok(1..)) => Idle::Unsolicited,
+                Poll::Ready(Ok(read @ 1..)) => Idle::Unsolicited(excerpt(&self.buffer[..read])),
                 Poll::Ready(Ok(0) | Err(_)) => Idle::Closed,
             })
         })
@@ -142,7 +144,13 @@ impl Connection {
         let mut body = Body::new(message.want);
         let whole = self.read_body(head.len, head.framing, &mut body, message, alarm);
         whole.await?;
-        self.reusable = head.keep_alive && self.sent == message.bytes.len();
+        if self.buffer.len() > BUFFER {
+            // A user is to take no more memory for one large answer.
+            self.buffer.truncate(BUFFER);
+            self.buffer.shrink_to_fit();
+        }
+        let all_sent = self.sent == message.bytes.len();
+        self.reusable = head.keep_alive && all_sent && !message.closes;
         Ok(Answer::new(head.status, head.headers, body))
     }
 
@@ -207,7 +215,12 @@ impl Connection {
                     .into())
                 };
             }
-            if self.buffer.len() < LARGE_BUFFER {
+            // Few bodies are worth a buffer of their own.
+            let left = match framing {
+                Framing::Length(length) => length - body.len(),
+                Framing::Chunked | Framing::UntilClose => body.len(),
+            };
+            if self.buffer.len() < LARGE_BUFFER && left > LARGE_BUFFER as u64 {
                 self.buffer.resize(LARGE_BUFFER, 0);
             }
             self.filled = 0;

@@ -12,6 +12,9 @@ pub(super) const LONGEST: usize = 64 * 1024;
 /// The most headers that are read.
 const MOST_HEADERS: usize = 128;
 
+/// A body of more bytes than this is none: eight exabytes.
+const LONGEST_BODY: u64 = i64::MAX as u64;
+
 /// How a body ends (RFC 9112, 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -167,6 +170,7 @@ fn number(text: &[u8]) -> Option<u64> {
         (digit < 10)
             .then(|| number.checked_mul(10)?.checked_add(digit.into()))
             .flatten()
+            .filter(|number| *number <= LONGEST_BODY)
     })
 }
 

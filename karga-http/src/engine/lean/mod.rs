@@ -149,6 +149,7 @@ impl Seat {
         let message = Message {
             bytes,
             is_head: request.method == http::Method::HEAD,
+            closes: request.closes,
             want: request.want,
             deadline: request.deadline,
         };
@@ -169,7 +170,10 @@ impl Seat {
             if !fresh {
                 let idle = connection.idle().await;
                 if idle != Idle::Ready {
-                    exchange.unsolicited += u64::from(idle == Idle::Unsolicited);
+                    if let Idle::Unsolicited(said) = idle {
+                        exchange.unsolicited += 1;
+                        exchange.said = Some(said);
+                    }
                     self.connection = None;
                     continue;
                 }

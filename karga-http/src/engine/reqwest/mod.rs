@@ -30,6 +30,7 @@ use crate::{
     fault::Fault,
     prepared::Prepared,
     target::Origin,
+    tls::with_own_sessions,
 };
 use cookies::Cookies;
 use fault::{classify, is_before_sending};
@@ -78,9 +79,9 @@ impl ReqwestUser {
             .no_deflate()
             // A task that looks for idle connections has nothing to do here.
             .pool_idle_timeout(None)
-            // Shared by all users; a client that makes its own reads every certificate of
-            // the system.
-            .tls_backend_preconfigured(settings.tls.clone())
+            // Shared by all users but for their sessions; a client that makes its own reads
+            // every certificate of the system.
+            .tls_backend_preconfigured(with_own_sessions(&settings.tls))
             .connector_layer(WatchLayer(Arc::clone(&watch)));
         builder = match settings.version {
             HttpVersion::Auto => builder,
@@ -157,6 +158,7 @@ impl ReqwestUser {
             reconnects: self.reconnects(origin, &redirects, events.connects.len()),
             connects: events.connects,
             unsolicited: 0,
+            said: None,
             redirects: redirects
                 .into_iter()
                 .map(|redirect| redirect.status)
