@@ -65,13 +65,12 @@ impl Target {
                     "it has a line break or another control character in it",
                 ));
             }
-            // What format! makes of {{index}}.
-            if literal.iter().any(|byte| b"{}".contains(byte)) {
-                return Err(refuse(
-                    "it has a single brace in it: values are written {{index}}, which format! \
-                     takes for an escaped brace (there, write {{{{index}}}}); a brace that is \
-                     meant is %7B or %7D",
-                ));
+            if let Some(name) = names.in_single_braces(literal) {
+                return Err(refuse(&format!(
+                    "{{{name}}} is no value: write {{{{{name}}}}}, or in a format! string, which \
+                     takes doubled braces for single ones, {{{{{{{{{name}}}}}}}}}; braces that are \
+                     meant are %7B and %7D"
+                )));
             }
         }
         let mut text = String::new();
@@ -297,9 +296,9 @@ mod tests {
             ("{{user}}://h/", "path and query alone"),
             ("http://u{{user}}@h/", "path and query alone"),
             ("http://a b/", "host"),
-            ("http://h/{index}", "single brace"),
+            ("http://h/{index}", "{index} is no value"),
             ("http://h/\r\nx: y", "line break"),
-            ("http://u:secret@h/{", "single brace"),
+            ("http://u:secret@h/{user}", "{user} is no value"),
         ] {
             let why = parse(url).unwrap_err();
             assert!(why.contains(part), "{url:?}: {why}");

@@ -94,6 +94,17 @@ impl Names {
         places.into_iter().map(make).collect()
     }
 
+    /// A name that stands in single braces, as `format!` leaves what was meant for a
+    /// template.
+    pub(crate) fn in_single_braces<'a>(&self, text: &'a [u8]) -> Option<&'a str> {
+        let text = std::str::from_utf8(text).ok()?;
+        let mut opened = text.split('{').skip(1);
+        opened.find_map(|rest| {
+            let (name, _) = rest.split_once('}')?;
+            self.find(name).is_ok().then_some(name)
+        })
+    }
+
     fn check(&self, name: &str) -> Result<(), BuildError> {
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         let why = if name.is_empty() || !name.chars().all(fits) {
@@ -128,8 +139,7 @@ impl Names {
         known.extend(self.variables.iter().map(|(known, _)| known.as_str()));
         known.extend(self.captured.iter().map(String::as_str));
         Err(format!(
-            "{{{{{name}}}}} is not known here: there are {}; name others by variable() or capture(); a body \
-             that has such braces of its own is given by bytes()",
+            "{{{{{name}}}}} is not known here: there are {}; name others by variable() or capture()",
             known.join(", ")
         ))
     }
@@ -208,10 +218,15 @@ pub(crate) enum Piece {
 impl Template {
     /// Reads a template. `what` names it in an error.
     pub(crate) fn parse(text: &str, names: &Names, what: &str) -> Result<Self, BuildError> {
-        let refuse = |why: String| BuildError::Template {
-            what: what.to_owned(),
-            template: without_password(text),
-            why,
+        let refuse = |mut why: String| {
+            if what == "the body" {
+                why.push_str("; a body with such braces of its own is given by bytes()");
+            }
+            BuildError::Template {
+                what: what.to_owned(),
+                template: without_password(text),
+                why,
+            }
         };
         let mut template = Self::default();
         let mut rest = text;

@@ -143,7 +143,8 @@ fn templates() {
             get().body("a {{index"),
             "the body",
             "a {{index",
-            "a {{ is not closed by }}".to_owned(),
+            "a {{ is not closed by }}; a body with such braces of its own is given by bytes()"
+                .to_owned(),
         ),
         (
             get().json(&json!(["{{}}"])),
