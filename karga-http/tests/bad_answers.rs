@@ -96,6 +96,31 @@ async fn garbage_is_protocol_as_soon_as_it_can_be_known() {
     }
 }
 
+/// Such a length overflows in whoever adds to it or takes it for a signed number.
+#[tokio::test(start_paused = true)]
+async fn a_body_of_more_than_eight_exabytes_is_protocol() {
+    for length in [
+        "9223372036854775808",
+        "9223372036854775809",
+        "18446744073709551613",
+        "18446744073709551614",
+        "18446744073709551615",
+        "18446744073709551616",
+        "09223372036854775808",
+    ] {
+        // It comes alone and twice, and the body is none, some, or what nobody asked for.
+        for line in [length.to_owned(), format!("{length}, {length}")] {
+            for body in ["", "hello"] {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {line}\r\n\r\n");
+                let server = Server::answers(format!("{head}{body}")).await;
+                let told = get(Engine::Lean, &server).await;
+                let expected = (Outcome::Failure, "protocol", 0);
+                assert_eq!(told.verdict(), expected, "{line}, {body:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn half_an_answer_is_unknown() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";

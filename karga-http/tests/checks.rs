@@ -2,9 +2,12 @@
 
 mod peer;
 
-use karga_core::Metric as _;
-use karga_http::{Check, HttpRequest, HttpScenario};
-use peer::{ENGINES, Peer, Seen, answer::Answer, bad, counted, ending, good, once, remarked};
+use karga_core::{Action as _, Metric as _, Outcome};
+use karga_http::{Capture, Check, HttpRequest, HttpScenario};
+use peer::{
+    ENGINES, Peer, Seen, answer::Answer, bad, counted, ending, good, iteration, once, remarked,
+    user,
+};
 use serde_json::json;
 
 const BODY: &str = r#"{"orders":[{"state":"open","total":3}],"a/b":null}"#;
@@ -205,4 +208,110 @@ async fn a_body_in_chunks_is_checked_as_a_whole() {
         let metric = once(HttpScenario::builder(request).engine(engine)).await;
         assert_eq!(ending(&metric), good(200), "{engine}");
     }
+}
+
+#[tokio::test]
+async fn words_of_a_failure_show_what_came_instead() {
+    let page = format!("<html>maintenance {}", "z".repeat(1000));
+    let bodies = [
+        ("no JSON at all", "no JSON at all"),
+        ("", "\"\""),
+        (&page, "zzz..."),
+    ];
+    for (body, shown) in bodies {
+        let answer = body.to_owned();
+        let peer = Peer::start(move |_| Answer::ok(answer.clone())).await;
+        for engine in ENGINES {
+            let pattern = "token=([0-9]+)";
+            let get = || HttpRequest::get(peer.url("/"));
+            for request in [
+                get().check(Check::body_contains("orders")),
+                get().check(Check::body_equals("orders")),
+                get().check(Check::body_matches(pattern)),
+                get().check(Check::json("/a", 1)),
+                get().check(Check::body(|_| false)),
+                get().capture("it", Capture::json("/a")),
+                get().capture("it", Capture::regex(pattern)),
+            ] {
+                let what = format!("{engine}: {request:?}");
+                let builder = HttpScenario::builder(request).engine(engine);
+                let (metric, remarks) = remarked(builder).await;
+                assert_eq!(metric.outcome(), Outcome::Failure, "{what}");
+                assert_eq!(metric.status(), Some(200), "{what}");
+                assert!(remarks.contains("the answer 200 begins with"), "{remarks}");
+                assert!(remarks.contains(shown), "{what}: {remarks}");
+                let beginning: String = body.chars().take(30).collect();
+                assert!(remarks.contains(&beginning), "{what}: {remarks}");
+                assert!(remarks.len() < 500, "{what}: {remarks}");
+            }
+        }
+    }
+}
+
+/// JSON without what was looked for, and a status that a check accepts.
+#[tokio::test]
+async fn words_of_a_failure_show_json_and_an_unusual_status_too() {
+    let body = r#"{"error":"no such order"}"#;
+    let peer = Peer::start(move |_| Answer::ok(body).of(404)).await;
+    let shown = format!("the answer 404 begins with {body:?}");
+    for engine in ENGINES {
+        let get = || HttpRequest::get(peer.url("/")).check(Check::status(404));
+        for request in [
+            get().check(Check::json("/a", 1)),
+            get().check(Check::json("/error", 1)),
+            get().capture("it", Capture::json("/a")),
+            get().capture("it", Capture::regex("token=([0-9]+)")),
+        ] {
+            let what = format!("{engine}: {request:?}");
+            let builder = HttpScenario::builder(request).engine(engine);
+            let (metric, remarks) = remarked(builder).await;
+            assert_eq!(metric.outcome(), Outcome::Failure, "{what}");
+            assert!(remarks.contains(&shown), "{what}: {remarks}");
+        }
+    }
+}
+
+/// The answer came, whatever becomes of those who look at it.
+#[tokio::test]
+async fn a_function_that_panics_is_a_check_that_does_not_hold() {
+    let peer = Peer::start(reply).await;
+    for engine in ENGINES {
+        let panics = || Check::body(|body| panic!("{} bytes", body.len()));
+        let before = peer.bytes();
+        let request = get(&peer, 200).check(panics());
+        let (metric, remarks) = remarked(HttpScenario::builder(request).engine(engine)).await;
+        assert_eq!(ending(&metric), bad("check: body", 200), "{engine}");
+        assert_eq!(counted(&metric), [("status_200", 1)], "{engine}");
+        assert!(remarks.contains("panicked"), "{remarks}");
+        let (read, written) = peer.bytes();
+        let volume = metric.volume();
+        assert_eq!(volume.messages, 1, "{engine}");
+        let moved = (volume.bytes_sent, volume.bytes_received);
+        assert_eq!(moved, (read - before.0, written - before.1), "{engine}");
+
+        // The requests before it are what they were, and the user goes on.
+        let flow = HttpScenario::builder(get(&peer, 200).name("before"))
+            .then(get(&peer, 200).name("panics").check(panics()))
+            .then(get(&peer, 404).name("never"));
+        let user = user(flow.engine(engine)).await;
+        for index in 0..2 {
+            let metric = user.call(iteration(index, 0)).await;
+            assert_eq!(ending(&metric), bad("check: body", 200), "{engine}");
+            let [first, second] = metric.parts() else {
+                panic!("{metric:?}");
+            };
+            assert_eq!((&*first.label, first.outcome), ("before", Outcome::Success));
+            assert_eq!(
+                (&*second.label, second.outcome),
+                ("panics", Outcome::Failure)
+            );
+            assert_eq!(second.error_class.as_deref(), Some("check: body"));
+            assert_eq!(counted(&metric), [("status_200", 2)], "{engine}");
+            assert_eq!((first.volume.messages, second.volume.messages), (1, 1));
+            assert!(first.volume.bytes_sent > 0 && second.volume.bytes_sent > 0);
+            let connects = usize::from(index == 0);
+            assert_eq!(metric.steps().len(), connects, "{engine}, {index}");
+        }
+    }
+    assert!(peer.seen().iter().all(|seen| seen.path == "/200"));
 }

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use karga_core::Outcome;
+use karga_core::{Outcome, Scenario as _};
 use karga_http::{Check, Engine, HttpRequest, HttpScenario};
 use support::{ENGINES, OK, SUCCESS, Server, Told, User, in_time, length, settle};
 
@@ -87,6 +87,64 @@ async fn an_answer_that_ends_the_connection_makes_the_next_one_a_reconnect() {
                 "{engine}, {answer:?}"
             );
         }
+    }
+}
+
+/// A server that answers no such header in kind closes all the same, or means to.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_asks_for_the_end_of_the_connection_is_its_last() {
+    let get = |server: &Server| HttpRequest::get(server.url());
+    for (closing, value) in [
+        (true, "close"),
+        (true, "keep-alive, Close"),
+        (true, "CLOSE,x"),
+        (false, "keep-alive"),
+    ] {
+        for engine in ENGINES {
+            // One waits for another request, the other one closes in silence.
+            for patient in [true, false] {
+                let server = Server::start(move |mut peer| async move {
+                    while peer.request().await.is_some() {
+                        peer.send(OK).await;
+                        if closing && !patient {
+                            return;
+                        }
+                    }
+                })
+                .await;
+                let own = HttpScenario::builder(get(&server).header("Connection", value));
+                let of_all = HttpScenario::builder(get(&server)).header("connection", value);
+                for (at, builder) in [own, of_all].into_iter().enumerate() {
+                    let what = format!("{engine}, {value:?}, {patient}, {at}");
+                    let before = server.connections();
+                    let user = User::of(builder.engine(engine)).await;
+                    for call in 0..4_u64 {
+                        let told = user.call().await;
+                        assert_eq!(told.verdict(), SUCCESS, "{what}, {call}");
+                        let another = closing && call > 0;
+                        let opened = (usize::from(another || call == 0), u64::from(another));
+                        assert_eq!(told.opened(), opened, "{what}, {call}");
+                    }
+                    let connections = if closing { 4 } else { 1 };
+                    assert_eq!(server.connections() - before, connections, "{what}");
+                }
+                assert_eq!(server.requests().len(), 8, "{engine}, {value:?}");
+            }
+        }
+    }
+}
+
+/// What the value will be is not known before the load: such a connection is not used again.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_may_ask_for_the_end_of_the_connection_is_its_last_too() {
+    let server = Server::answers(OK).await;
+    let request = HttpRequest::get(server.url()).header("connection", "{{how}}");
+    let builder = HttpScenario::builder(request).variable("how", |_| "close".to_owned());
+    let user = User::of(builder.engine(Engine::Lean)).await;
+    for call in 0..3 {
+        let told = user.call().await;
+        assert_eq!(told.verdict(), SUCCESS, "{call}");
+        assert_eq!(told.opened(), (1, u64::from(call > 0)), "{call}");
     }
 }
 
@@ -266,6 +324,65 @@ async fn bytes_between_two_answers_are_never_the_next_answer() {
                 (3, 3),
                 "{engine}"
             );
+        }
+    }
+}
+
+/// The first of them in words: whoever runs the server can find out who said it.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asked_for_is_counted_and_shown() {
+    let timeout = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n";
+    let long = "x".repeat(1000);
+    for (excess, shown) in [
+        (timeout, "408 Request Timeout"),
+        ("\r\n", r"\r\n"),
+        ("\x15\x03\x03", r"\u{15}\u{3}\u{3}"),
+        (&long, "xxx..."),
+    ] {
+        for closes in [false, true] {
+            let said = excess.to_owned();
+            let server = Server::start(move |mut peer| {
+                let said = said.clone();
+                async move {
+                    while peer.request().await.is_some() {
+                        peer.send(OK).await;
+                        settle().await;
+                        if peer.number == 0 {
+                            peer.send(&said).await;
+                        } else {
+                            peer.send("another").await;
+                        }
+                        if closes {
+                            return;
+                        }
+                    }
+                }
+            })
+            .await;
+            let user = User::new(Engine::Lean, server.url()).await;
+            for call in 0..3_u64 {
+                let metric = user.iterate().await;
+                let told = Told::of(&metric);
+                assert_eq!(told.verdict(), SUCCESS, "{excess:?}, {closes}");
+                let another = u64::from(call > 0);
+                assert_eq!(told.opened(), (1, another), "{excess:?}, {closes}");
+                assert_eq!(told.unsolicited, another, "{excess:?}, {closes}");
+                let remarks = user.scenario.remarks();
+                if call == 0 {
+                    assert!(remarks.is_empty(), "{remarks:?}");
+                } else {
+                    let [remark] = &remarks[..] else {
+                        panic!("{remarks:?}");
+                    };
+                    let beginning = "first unsolicited answer: ";
+                    assert!(remark.starts_with(beginning), "{remark}");
+                    assert!(remark.contains(shown), "{remark}");
+                    assert!(remark.contains(&server.url()), "{remark}");
+                    assert!(remark.len() < 300, "{remark}");
+                }
+                settle().await;
+                settle().await;
+            }
         }
     }
 }

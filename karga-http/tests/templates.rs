@@ -8,9 +8,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use karga_core::{Action as _, Scenario as _};
-use karga_http::{Capture, HttpRequest, HttpScenario};
-use peer::{ENGINES, Peer, answer::Answer, bad, ending, good, iteration, user};
+use karga_core::{Action as _, Metric as _, Outcome, Scenario as _, Volume};
+use karga_http::{Capture, HttpRequest, HttpScenario, HttpScenarioBuilder};
+use peer::{ENGINES, Peer, answer::Answer, bad, counted, ending, good, iteration, remarked, user};
 use serde_json::json;
 
 /// Needs escaping wherever it stands, but for a text.
@@ -226,5 +226,57 @@ async fn captured_values_are_escaped_like_any_other() {
         let then = peer.seen().pop().unwrap();
         assert_eq!(then.query.unwrap(), NASTY_IN_URL, "{engine}");
         assert_eq!(then.body, json!([NASTY]).to_string());
+    }
+}
+
+/// There is no value, and so no request; those before it are what they were.
+#[tokio::test]
+async fn a_variable_that_panics_is_a_request_that_cannot_be_sent() {
+    for engine in ENGINES {
+        let peer = Peer::hello().await;
+        let panics = |builder: HttpScenarioBuilder| {
+            let builder = builder.variable("bad", |_| panic!("no value"));
+            builder.variable("good", |_| "1".to_owned()).engine(engine)
+        };
+        for request in [
+            HttpRequest::get(peer.url("/{{good}}/{{bad}}")),
+            HttpRequest::get(peer.url("/")).header("x-bad", "{{bad}}"),
+            HttpRequest::post(peer.url("/")).body("{{bad}}"),
+            HttpRequest::post(peer.url("/")).json(&json!({ "{{bad}}": "{{good}}" })),
+        ] {
+            let (metric, remarks) = remarked(panics(HttpScenario::builder(request))).await;
+            assert_eq!(ending(&metric), bad("request", None), "{engine}");
+            assert_eq!(metric.volume(), Volume::default(), "{engine}");
+            assert!(counted(&metric).is_empty(), "{engine}: {metric:?}");
+            assert!(remarks.contains("variable panicked"), "{remarks}");
+        }
+        assert!(peer.seen().is_empty(), "{engine}");
+
+        let first = HttpRequest::get(peer.url("/first/{{good}}")).name("first");
+        let second = HttpRequest::get(peer.url("/second/{{bad}}")).name("second");
+        let third = HttpRequest::get(peer.url("/third")).name("third");
+        let user = user(panics(
+            HttpScenario::builder(first).then(second).then(third),
+        ))
+        .await;
+        for index in 0..2 {
+            let metric = user.call(iteration(index, 0)).await;
+            assert_eq!(ending(&metric).1, "request", "{engine}");
+            assert_eq!(metric.outcome(), Outcome::Failure, "{engine}");
+            let [first, second] = metric.parts() else {
+                panic!("{metric:?}");
+            };
+            assert_eq!((&*first.label, first.outcome), ("first", Outcome::Success));
+            assert_eq!(
+                (&*second.label, second.outcome),
+                ("second", Outcome::Failure)
+            );
+            assert_eq!(second.error_class.as_deref(), Some("request"));
+            assert_eq!(first.volume.messages, 1, "{engine}");
+            assert_eq!(second.volume, Volume::default(), "{engine}");
+            assert_eq!(metric.volume(), first.volume, "{engine}");
+            assert_eq!(counted(&metric), [("status_200", 1)], "{engine}");
+        }
+        assert_eq!(peer.lines(), ["GET /first/1"; 2], "{engine}");
     }
 }

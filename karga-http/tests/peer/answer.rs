@@ -44,6 +44,12 @@ impl Answer {
         }
     }
 
+    /// The same of another status.
+    pub(crate) const fn of(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// An answer that redirects.
     pub(crate) fn redirect(status: u16, to: impl Into<String>) -> Self {
         Self::status(status).header("location", to)
