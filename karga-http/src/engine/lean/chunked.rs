@@ -146,6 +146,8 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     /// What comes of these bytes, cut into pieces of this length: the data, and
@@ -201,5 +203,41 @@ mod tests {
         assert!(read(&long, 7).unwrap_err().contains("longer than 8 KiB"));
         let trailers = format!("0\r\n{}", "a: b\r\n".repeat(MOST_TRAILERS / 4));
         assert!(read(&trailers, 100).unwrap_err().contains("64 KiB"));
+    }
+
+    proptest! {
+        /// Whatever data is written in chunks, and however it is cut, is read again.
+        #[test]
+        fn what_was_written_is_read(
+            chunks in vec(vec(any::<u8>(), 1..300), 0..6),
+            piece in 1_usize..400,
+        ) {
+            let mut text = Vec::new();
+            for chunk in &chunks {
+                text.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                text.extend_from_slice(chunk);
+                text.extend_from_slice(b"\r\n");
+            }
+            text.extend_from_slice(b"0\r\n\r\n");
+            let (mut reader, mut data) = (Chunks::new(), Vec::new());
+            for bytes in text.chunks(piece) {
+                let read = reader.read(bytes, |part| data.extend_from_slice(part));
+                prop_assert_eq!(read.map_err(|fault| fault.words), Ok(bytes.len()));
+            }
+            prop_assert!(reader.is_done());
+            prop_assert_eq!(data, chunks.concat());
+        }
+
+        /// Whatever comes, no more is handed on than came.
+        #[test]
+        fn anything_is_data_or_a_lie(bytes in "[0-9a-f;x\r\n -]{0,60}", piece in 1_usize..9) {
+            let (mut reader, mut data) = (Chunks::new(), 0);
+            for bytes in bytes.as_bytes().chunks(piece) {
+                if reader.read(bytes, |part| data += part.len()).is_err() {
+                    break;
+                }
+            }
+            prop_assert!(data <= bytes.len());
+        }
     }
 }

@@ -200,6 +200,8 @@ fn refuse(error: &httparse::Error, bytes: &[u8]) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn head(text: &str) -> Result<Head, String> {
@@ -292,5 +294,32 @@ mod tests {
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(200));
         assert!(head(&many).unwrap_err().contains("more than 128 headers"));
         assert_eq!(head("HTTP/1.1 200 OK\r\n").unwrap_err(), "not whole");
+    }
+
+    proptest! {
+        /// Whatever comes is a head, the beginning of one, or refused; and what is a
+        /// head is one however much of it follows.
+        #[test]
+        fn anything_is_a_head_or_refused(
+            version in "(HTTP/1\\.[01]|HTTP/2|[ -~]{0,8})",
+            status in "( [0-9]{3}| [ -~]{0,4}|)",
+            fields in "([A-Za-z-]{1,18}: ?[ -~]{0,20}\r?\n){0,5}",
+            end in "(\r\n|\n|)",
+            rest in any::<Vec<u8>>(),
+        ) {
+            let head = format!("{version}{status} OK\r\n{fields}{end}");
+            let alone = parse(head.as_bytes(), false, true);
+            let followed = parse(&[head.as_bytes(), &rest].concat(), false, true);
+            if let Ok(Some(alone)) = alone {
+                prop_assert!(alone.len <= head.len());
+                prop_assert_eq!(followed.ok().flatten().map(|head| head.len), Some(alone.len));
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in any::<Vec<u8>>(), to_head in any::<bool>()) {
+            let _ = parse(&bytes, to_head, true);
+            let _ = content_length(&bytes, None);
+        }
     }
 }
