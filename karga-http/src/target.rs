@@ -161,11 +161,28 @@ fn authority(text: &str) -> (&str, &str) {
     (scheme, &rest[..end])
 }
 
-/// A URL as it may be shown to anybody: without user and password.
+/// A URL as it may be shown to anybody: without user and password, though it may be
+/// none that can be loaded.
 pub(crate) fn without_password(url: &str) -> String {
-    let (_, authority) = authority(url);
-    match authority.rfind('@') {
-        Some(at) => url.replacen(&authority[..=at], "", 1),
+    let slash = |c| matches!(c, '/' | '\\');
+    let start = match url.find(slash) {
+        Some(at) if url[..at].ends_with(':') || url.starts_with("//") => {
+            url.len() - url[at..].trim_start_matches(slash).len()
+        }
+        _ => 0,
+    };
+    let (scheme, rest) = url.split_at(start);
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let authority = &rest[..end];
+    let user = authority.rfind('@').or_else(|| {
+        // What is no port is the beginning of a password that has to be escaped.
+        let (_, port) = authority.rsplit_once(':')?;
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        let is_ipv6 = authority.starts_with('[');
+        (!is_port && !is_ipv6).then(|| rest.rfind('@')).flatten()
+    });
+    match user {
+        Some(at) => format!("{scheme}{}", &rest[at + 1..]),
         None => url.to_owned(),
     }
 }

@@ -224,7 +224,10 @@ impl Template {
             }
             BuildError::Template {
                 what: what.to_owned(),
-                template: without_password(text),
+                template: match what {
+                    "the URL" => without_password(text),
+                    _ => text.to_owned(),
+                },
                 why,
             }
         };

@@ -4,7 +4,10 @@ use http::header;
 use karga_core::error_chain;
 use reqwest::{Request, Url};
 
-use crate::{BuildError, target::authorization};
+use crate::{
+    BuildError,
+    target::{authorization, without_password},
+};
 
 /// What stands between users and servers.
 #[derive(Debug, Clone)]
@@ -17,7 +20,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(given: &str) -> Result<Self, BuildError> {
         let refuse = |why: &str| BuildError::Proxy {
-            url: given.to_owned(),
+            url: without_password(given),
             why: format!("{why}: write http://host:port"),
         };
         let url = Url::parse(given).map_err(|error| refuse(&error.to_string()))?;
