@@ -374,7 +374,6 @@ def checks: [
     { part: "closed", ours: "karga-reqwest", theirs: "bare-reqwest", figure: "cpu_us", most: 1.1 },
     { part: "open", ours: "karga-coarse", theirs: $wrk2, of: "wrk2", figure: "cpu_us", most: 1 },
     { part: "open", ours: "karga-fine", theirs: $oha, of: "oha", figure: "cpu_us", most: 1 },
-    { part: "open", ours: "karga-fine", theirs: "oha", figure: "cpu_us", most: 1 },
     { part: "open", ours: "karga-coarse", theirs: 1, figure: "delivered", least: 0.999 },
     { part: "open", ours: "karga-fine", theirs: 1, figure: "delivered", least: 0.999 }];
 def name: { cpu_us: "CPU per request", per_second: "requests/s", delivered: "share of the rate delivered" }[.];

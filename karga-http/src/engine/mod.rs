@@ -69,13 +69,21 @@ impl FromStr for Engine {
     }
 }
 
-/// What came of one request.
+/// What came of one request. It is moved several times, so it is small.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     /// Bytes of the request and of its answer.
     pub(crate) sent: u64,
     pub(crate) received: u64,
     pub(crate) status: Option<u16>,
+    pub(crate) result: Result<Answer, Fault>,
+    /// What else happened; most often nothing did.
+    pub(crate) events: Option<Box<Events>>,
+}
+
+/// What happened during a request, beside that it was sent and answered.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
     /// How long each connection took that was opened for it.
     pub(crate) connects: Vec<Duration>,
     /// How many of them took the place of another.
@@ -86,21 +94,21 @@ pub(crate) struct Exchange {
     pub(crate) said: Option<String>,
     /// The statuses of answers that led elsewhere.
     pub(crate) redirects: Vec<u16>,
-    pub(crate) result: Result<Answer, Fault>,
 }
 
-impl Default for Exchange {
-    fn default() -> Self {
+impl Exchange {
+    /// One that nothing has come of yet.
+    pub(crate) fn new() -> Self {
         Self {
             sent: 0,
             received: 0,
             status: None,
-            connects: Vec::new(),
-            reconnects: 0,
-            unsolicited: 0,
-            said: None,
-            redirects: Vec::new(),
             result: Ok(Answer::default()),
+            events: None,
         }
+    }
+
+    pub(crate) fn events(&mut self) -> &mut Events {
+        self.events.get_or_insert_default()
     }
 }

@@ -11,7 +11,7 @@ use super::{Fixed, Plan, Planned};
 use crate::{
     HttpMetric,
     engine::{
-        Exchange,
+        Events, Exchange,
         dial::Dialer,
         lean::{self, LeanUser},
         reqwest::{Message, ReqwestUser},
@@ -147,14 +147,17 @@ impl HttpUser {
 
     #[inline]
     fn judge(&self, exchange: Exchange, prepared: &Prepared, values: &mut Values) -> Measured {
-        let answers = u64::from(exchange.status.is_some()) + exchange.redirects.len() as u64;
-        let extra = extra(&exchange);
-        if let Some(said) = &exchange.said {
-            self.plan.firsts.note("unsolicited answer", || {
-                let title = &prepared.title;
-                format!("before {title}, user {} was told {said:?}", self.user)
-            });
-        }
+        let mut answers = u64::from(exchange.status.is_some());
+        let extra = exchange.events.map(|events| {
+            answers += events.redirects.len() as u64;
+            if let Some(said) = &events.said {
+                self.plan.firsts.note("unsolicited answer", || {
+                    let title = &prepared.title;
+                    format!("before {title}, user {} was told {said:?}", self.user)
+                });
+            }
+            extra(*events, exchange.status)
+        });
         let judged = match exchange.result {
             Ok(answer) => prepared.judge(&answer, values),
             Err(fault) => Err(fault),
@@ -185,10 +188,9 @@ impl HttpUser {
 
 /// What comes of a request that could not be made.
 fn unsent(fault: Fault) -> Exchange {
-    Exchange {
-        result: Err(fault),
-        ..Exchange::default()
-    }
+    let mut exchange = Exchange::new();
+    exchange.result = Err(fault);
+    exchange
 }
 
 /// Places for so many values. Most requests have none, and a vector of none is
@@ -201,21 +203,15 @@ fn nones(places: usize) -> Vec<Option<String>> {
     }
 }
 
-/// What there is to tell beside the status. Most often that is nothing, and
-/// nothing is allocated.
-#[inline]
-fn extra(exchange: &Exchange) -> Option<Box<Extra>> {
-    let Exchange {
+/// What there is to tell beside the status, which is told with it.
+fn extra(events: Events, status: Option<u16>) -> Box<Extra> {
+    let Events {
+        connects,
         reconnects,
         unsolicited,
-        ref connects,
-        ref redirects,
-        status,
+        redirects,
         ..
-    } = *exchange;
-    if connects.is_empty() && redirects.is_empty() && (reconnects | unsolicited) == 0 {
-        return None;
-    }
+    } = events;
     let mut counts = Vec::new();
     let statuses = redirects.iter().copied().map(Some).chain([status]);
     statuses.for_each(|status| add_counts(&mut counts, status::count(status)));
@@ -228,14 +224,12 @@ fn extra(exchange: &Exchange) -> Option<Box<Extra>> {
             counts.push(Count::new(name, count));
         }
     }
-    Some(Box::new(Extra {
-        steps: connects
-            .iter()
-            .map(|took| Step::new("connect", *took))
-            .collect(),
+    let steps = connects.into_iter().map(|took| Step::new("connect", took));
+    Box::new(Extra {
+        steps: steps.collect(),
         counts,
         parts: Vec::new(),
-    }))
+    })
 }
 
 impl Action for HttpUser {

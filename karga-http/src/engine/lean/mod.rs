@@ -114,10 +114,10 @@ impl LeanUser {
         };
         let mut seat = seat.unwrap_or_else(Seat::new);
         seat.alarm.start(request.deadline);
-        let mut exchange = Exchange {
-            connects: mem::take(&mut seat.untold),
-            ..Exchange::default()
-        };
+        let mut exchange = Exchange::new();
+        if !seat.untold.is_empty() {
+            exchange.events().connects = mem::take(&mut seat.untold);
+        }
         let mut reopens = opened;
         let result = seat
             .exchange(request, dialer, bytes, &mut exchange, &mut reopens)
@@ -161,8 +161,9 @@ impl Seat {
                 Some(connection) => connection,
                 none => {
                     let new = open(dialer, &mut self.alarm, request.deadline).await?;
-                    exchange.connects.push(new.took);
-                    exchange.reconnects += u64::from(mem::replace(opened, true));
+                    let events = exchange.events();
+                    events.connects.push(new.took);
+                    events.reconnects += u64::from(mem::replace(opened, true));
                     fresh = true;
                     none.insert(new.connection)
                 }
@@ -171,8 +172,9 @@ impl Seat {
                 let idle = connection.idle().await;
                 if idle != Idle::Ready {
                     if let Idle::Unsolicited(said) = idle {
-                        exchange.unsolicited += 1;
-                        exchange.said = Some(said);
+                        let events = exchange.events();
+                        events.unsolicited += 1;
+                        events.said = Some(said);
                     }
                     self.connection = None;
                     continue;

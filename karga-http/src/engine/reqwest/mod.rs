@@ -151,20 +151,19 @@ impl ReqwestUser {
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner),
         );
-        Exchange {
-            sent: progress.sent.into_inner(),
-            received: progress.received.into_inner(),
-            status: result.as_ref().ok().map(|answer| answer.status),
-            reconnects: self.reconnects(origin, &redirects, events.connects.len()),
-            connects: events.connects,
-            unsolicited: 0,
-            said: None,
-            redirects: redirects
-                .into_iter()
-                .map(|redirect| redirect.status)
-                .collect(),
-            result,
+        let mut exchange = Exchange::new();
+        exchange.sent = progress.sent.into_inner();
+        exchange.received = progress.received.into_inner();
+        exchange.status = result.as_ref().ok().map(|answer| answer.status);
+        exchange.result = result;
+        if !(events.connects.is_empty() && redirects.is_empty()) {
+            let told = exchange.events();
+            told.reconnects = self.reconnects(origin, &redirects, events.connects.len());
+            told.connects = events.connects;
+            let statuses = redirects.into_iter().map(|redirect| redirect.status);
+            told.redirects = statuses.collect();
         }
+        exchange
     }
 
     /// One exchange after the other, as far as answers lead, with the user's cookies.
