@@ -26,10 +26,10 @@ usage: scripts/bench-http.sh [--rounds N] [--seconds N] [--only closed|open] [--
   open    ${OPEN[*]}
 
 One nginx worker on core 1 answers 100 bytes; each contender has core 0 and $CONNECTIONS connections.
-All contenders take turns in every round. Leave the machine alone meanwhile. Needs Linux, two
-cores, jq, cargo, and for what is measured: Go, and as root Debian's packages wrk and nginx, which
-it installs. oha and vegeta come once into .rivals/, k6 into .k6/, the others with the crates in
-scripts/rivals/.
+All contenders take turns in every round; figures to reach are ratios round by round. Leave the
+machine alone meanwhile. Needs Linux, two cores, jq, cargo, and for what is measured: Go, and as
+root Debian's packages wrk and nginx, which it installs. oha and vegeta come once into .rivals/, k6
+into .k6/, the others with the crates in scripts/rivals/.
 
 CPU is user and system time of the whole process. k6 is not charged for its start: that of a run
 with one iteration in the same round is taken off. Everything else is in the rivals' favour, too:
@@ -366,8 +366,16 @@ def open:
         (figure("p50") | scaled(1000) | digits(3)), (figure("p99") | scaled(1000) | digits(3)), troubles] | line),
     (["wrk2 (elsewhere)", "", "", $wrk2, "", "", "", ""] | map(tostring) | line), "";
 # A figure to reach: `ours` to `theirs`, which is a contender or a number.
-def value($part; $name; $figure): if ($name | type) == "number" then $name
-    else map(select(.part == $part and .contender == $name)) | figure($figure) end;
+# Two contenders are compared round by round, and the median of their ratios counts: a shared
+# machine has slower and faster minutes, which both of a round had.
+def ratio($check):
+    def values_of($name): map(select(.part == $check.part and .contender == $name) | .[$check.figure]);
+    values_of($check.ours) as $ours
+    | if ($check.theirs | type) == "number" then [$ours[] | select(. != null) | . / $check.theirs]
+      else values_of($check.theirs) as $theirs
+          | [range($ours | length) | select($ours[.] != null and $theirs[.] != null) | $ours[.] / $theirs[.]]
+      end
+    | median;
 def checks: [
     { part: "closed", ours: "karga-lean", theirs: "wrk", figure: "cpu_us", most: 1 },
     { part: "closed", ours: "karga-lean", theirs: "wrk", figure: "per_second", least: 0.95 },
@@ -382,9 +390,7 @@ def name: { cpu_us: "CPU per request", per_second: "requests/s", delivered: "sha
 | [checks[] | . as $check
     # Only what was left out by choice is not checked.
     | select(all(.ours, (.theirs | strings); "\($check.part) \(.)" as $one | $took_part | index($one) != null))
-    | ($rows | value($check.part; $check.ours; $check.figure)) as $ours
-    | ($rows | value($check.part; $check.theirs; $check.figure)) as $theirs
-    | .ratio = (if $ours and $theirs then $ours / $theirs else null end)
+    | .ratio = ($rows | ratio($check))
     | .troubles = ($rows | map(select(.part == $check.part and .contender == $check.ours and (.broken or .failed > 0))) | length)
     | .reached = (.ratio != null and .troubles == 0 and (.most == null or .ratio <= .most) and (.least == null or .ratio >= .least))
 ] as $checked
