@@ -1,10 +1,17 @@
-//! One timerfd for all workers of a run, set to the earliest deadline among
-//! them. A task of its own waits for the timer and wakes the workers that are
-//! due, so that a run needs one file descriptor however many workers it has.
+//! Two timerfds for all workers of a run, set to the two earliest deadlines
+//! among them. A task of its own waits for the timers and wakes the workers that
+//! are due, so that a run needs two file descriptors however many workers it has.
+//!
+//! One timer would do. But to set it to a deadline that comes before all others
+//! of the core, the kernel has to program the interrupt of the clock, which on a
+//! virtual machine costs ten times the rest of the system call. When a timer
+//! expires the kernel programs that interrupt anyway, for what comes next: with
+//! a timer that is set one deadline ahead, nothing is left for us to program.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    future::poll_fn,
     io,
     os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,38 +36,38 @@ pub(crate) struct FineTimer {
 
 #[derive(Debug)]
 struct Shared {
-    fd: AsyncFd<OwnedFd>,
+    timers: [AsyncFd<OwnedFd>; TIMERS],
     /// The same moment on both clocks: `Instant` and CLOCK_MONOTONIC, which
     /// tick alike.
     base: (Instant, Timespec),
     queue: Mutex<Queue>,
 }
 
+/// How many timers there are.
+const TIMERS: usize = 2;
+
+/// A deadline and its worker.
+type Entry = (Instant, usize);
+
 #[derive(Debug)]
 struct Queue {
-    /// Deadlines and their workers, the earliest first.
-    deadlines: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// The earliest deadlines, each with the timer that is armed for it.
+    armed: [Option<Entry>; TIMERS],
+    /// Those after them, the earliest first.
+    later: BinaryHeap<Reverse<Entry>>,
     /// Whom to wake, for each worker.
     wakers: Vec<Option<Waker>>,
 }
 
 impl FineTimer {
     pub(crate) fn new(workers: u64) -> io::Result<Self> {
-        let fd = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
         let workers = usize::try_from(workers).unwrap_or(usize::MAX);
-        #[expect(
-            deprecated,
-            reason = "sound for an `OwnedFd`; what replaces it is unsafe code"
-        )]
-        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
         let shared = Arc::new(Shared {
-            fd,
+            timers: [timer()?, timer()?],
             base: (Instant::now(), clock_gettime(ClockId::Monotonic)),
             queue: Mutex::new(Queue {
-                deadlines: BinaryHeap::new(),
+                armed: [None; TIMERS],
+                later: BinaryHeap::new(),
                 wakers: vec![None; workers],
             }),
         });
@@ -83,28 +90,24 @@ impl Drop for FineTimer {
     }
 }
 
+fn timer() -> io::Result<AsyncFd<OwnedFd>> {
+    let fd = timerfd_create(
+        TimerfdClockId::Monotonic,
+        TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+    )?;
+    #[expect(
+        deprecated,
+        reason = "sound for an `OwnedFd`; what replaces it is unsafe code"
+    )]
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
 /// Wakes the workers that are due, for ever.
 async fn drive(shared: Arc<Shared>) {
     let mut due = Vec::new();
-    loop {
-        match shared.fd.readable().await {
-            // The timer is not read: setting it anew takes the expiry back.
-            Ok(mut ready) => ready.clear_ready(),
-            // The runtime shuts down.
-            Err(_) => return,
-        }
-        {
-            let mut queue = shared.queue();
-            let now = Instant::now();
-            while let Some(Reverse((deadline, worker))) = queue.deadlines.peek().copied() {
-                if deadline > now {
-                    shared.set(deadline);
-                    break;
-                }
-                queue.deadlines.pop();
-                due.extend(queue.wakers[worker].take());
-            }
-        }
+    // An error is the runtime's shutdown.
+    while let Ok(expired) = poll_fn(|cx| shared.poll_expired(cx)).await {
+        shared.expire(expired, &mut due);
         due.drain(..).for_each(Waker::wake);
     }
 }
@@ -114,8 +117,75 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the timer; a deadline that has passed fires at once.
-    fn set(&self, deadline: Instant) {
+    /// Puts a deadline into the queue, and arms a timer for it if it is among
+    /// the earliest.
+    fn add(&self, queue: &mut Queue, entry: Entry) {
+        let Queue { armed, later, .. } = queue;
+        let free = armed.iter().position(Option::is_none);
+        let last = (0..TIMERS).max_by_key(|&timer| armed[timer]);
+        let timer = free.or(last).expect("invariant: there are timers");
+        if armed[timer].is_some_and(|other| other <= entry) {
+            later.push(Reverse(entry));
+        } else {
+            later.extend(armed[timer].replace(entry).map(Reverse));
+            self.arm(timer, entry.0);
+        }
+    }
+
+    /// Ready when timers have expired, and which.
+    fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<io::Result<[bool; TIMERS]>> {
+        let mut expired = [false; TIMERS];
+        for (timer, expired) in self.timers.iter().zip(&mut expired) {
+            // Once more after it is cleared, to be woken.
+            while let Poll::Ready(mut ready) = timer.poll_read_ready(cx)? {
+                // The timer is not read: setting it anew takes the expiry back.
+                ready.clear_ready();
+                *expired = true;
+            }
+        }
+        if expired.contains(&true) {
+            Poll::Ready(Ok(expired))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Takes the workers that are due out of the queue, and arms the timers for
+    /// what comes next.
+    fn expire(&self, expired: [bool; TIMERS], due: &mut Vec<Waker>) {
+        let mut queue = self.queue();
+        let Queue {
+            armed,
+            later,
+            wakers,
+        } = &mut *queue;
+        let now = Instant::now();
+        for (timer, expired) in expired.into_iter().enumerate() {
+            match armed[timer] {
+                Some((deadline, worker)) if deadline <= now => {
+                    due.extend(wakers[worker].take());
+                    armed[timer] = None;
+                }
+                // It was armed for something else while it expired.
+                Some((deadline, _)) if expired => self.arm(timer, deadline),
+                _ => {}
+            }
+        }
+        while let Some(Reverse((deadline, worker))) = later.peek().copied() {
+            if deadline <= now {
+                due.extend(wakers[worker].take());
+            } else if let Some(timer) = armed.iter().position(Option::is_none) {
+                armed[timer] = Some((deadline, worker));
+                self.arm(timer, deadline);
+            } else {
+                break;
+            }
+            later.pop();
+        }
+    }
+
+    /// Sets a timer; a deadline that has passed fires at once.
+    fn arm(&self, timer: usize, deadline: Instant) {
         let (instant, monotonic) = self.base;
         let since = deadline.saturating_duration_since(instant);
         // Rounded up by the time between the two readings of the clocks.
@@ -127,7 +197,7 @@ impl Shared {
             it_interval: Timespec::default(),
             it_value: value,
         };
-        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &spec)
+        timerfd_settime(&self.timers[timer], TimerfdTimerFlags::ABSTIME, &spec)
             .expect("invariant: an open timerfd takes every valid time");
     }
 }
@@ -151,15 +221,52 @@ impl Wait {
         queue.wakers[self.worker] = Some(cx.waker().clone());
         if !self.waiting {
             self.waiting = true;
-            let earliest = queue
-                .deadlines
-                .peek()
-                .is_none_or(|Reverse((first, _))| deadline < *first);
-            queue.deadlines.push(Reverse((deadline, self.worker)));
-            if earliest {
-                self.shared.set(deadline);
-            }
+            self.shared.add(&mut queue, (deadline, self.worker));
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    /// Deadlines come in no order, several at one time, and before others that
+    /// the timers are armed for.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_worker_is_woken_and_none_early() {
+        const WORKERS: u64 = 9;
+        const FAR: Duration = Duration::from_secs(3600);
+        let timer = FineTimer::new(WORKERS).unwrap();
+        let begin = Instant::now();
+        let waits = |deadline: Instant, mut wait: Wait| async move {
+            poll_fn(|cx| wait.poll(cx, deadline)).await;
+            assert!(Instant::now() >= deadline);
+            wait
+        };
+        // Nobody waits for them any more, and they stay in the queue.
+        for worker in 0..2 {
+            let left = waits(begin + FAR, timer.wait(worker));
+            assert!(tokio::time::timeout(Duration::ZERO, left).await.is_err());
+        }
+        let (sender, woken) = mpsc::channel();
+        for worker in 0..WORKERS {
+            let (mut wait, sender) = (timer.wait(worker), sender.clone());
+            tokio::spawn(async move {
+                for round in 0..20 {
+                    let millis = (WORKERS - worker) * 7 % 5 + round;
+                    wait = waits(begin + Duration::from_millis(millis), wait).await;
+                }
+                sender.send(worker).unwrap();
+            });
+        }
+        drop(sender);
+        let all = tokio::task::spawn_blocking(move || woken.iter().count() as u64);
+        let all = tokio::time::timeout(Duration::from_secs(60), all).await;
+        assert_eq!(all.unwrap().unwrap(), WORKERS);
+        let queue = timer.shared.queue();
+        assert_eq!(queue.armed.iter().flatten().count() + queue.later.len(), 2);
     }
 }

@@ -18,7 +18,7 @@ use crate::Precision;
 pub(crate) enum Timer {
     /// Tokio's own.
     Coarse,
-    /// One timerfd for all workers.
+    /// Two timerfds for all workers.
     #[cfg(target_os = "linux")]
     Fine(fine::FineTimer),
 }
