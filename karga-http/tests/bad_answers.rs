@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use karga_core::Outcome;
+use karga_core::{Outcome, Scenario};
 use karga_http::{Engine, HttpScenario};
 use support::{ENGINES, OK, SUCCESS, Server, Told, User, in_the_deadline, settle};
 use tokio::time::Instant;
@@ -268,6 +268,42 @@ async fn bytes_beyond_the_content_length_are_never_part_of_another_answer() {
             (3, 3),
             "{engine}"
         );
+        let [remark] = &user.scenario.remarks()[..] else {
+            panic!("{engine}: {:?}", user.scenario.remarks());
+        };
+        let begin = match engine {
+            Engine::Lean => "first protocol: ",
+            _ => "first lost connection: ",
+        };
+        assert!(remark.starts_with(begin), "{remark}");
+        assert!(remark.contains(&server.url()), "{remark}");
+    }
+}
+
+/// Whoever closes with a word, or after a fault, is no riddle.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_not_kept_is_not_lost() {
+    for (answer, lost) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", true),
+        ("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 5\r\n\r\nhello",
+            false,
+        ),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", false),
+        ("HTTP/1.1 200 OK\r\n\r\nhello", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello", false),
+    ] {
+        let server = Server::answers_once(answer).await;
+        let user = User::new(Engine::Reqwest, server.url()).await;
+        for _ in 0..2 {
+            user.call().await;
+            settle().await;
+        }
+        assert_eq!(server.connections(), 2, "{answer:?}");
+        let remarks = user.scenario.remarks();
+        let told = |remark: &String| remark.starts_with("first lost connection: ");
+        assert_eq!(remarks.iter().any(told), lost, "{answer:?}: {remarks:?}");
     }
 }
 

@@ -88,6 +88,9 @@ pub(crate) struct Events {
     pub(crate) connects: Vec<Duration>,
     /// How many of them took the place of another.
     pub(crate) reconnects: u64,
+    /// Whether a connection was gone that the answer before had kept, and the engine
+    /// cannot tell why.
+    pub(crate) lost: bool,
     /// Connections that were given up because of bytes that nobody asked for.
     pub(crate) unsolicited: u64,
     /// How the last of them began.

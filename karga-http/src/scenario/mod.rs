@@ -83,8 +83,10 @@ use user::Carrier;
 /// what a server said first that nobody had asked.
 ///
 /// A server that says a content length which is too small is found out by the lean
-/// engine if the rest comes with the answer; what comes later, and with reqwest in any
-/// case, costs the connection and no more.
+/// engine: `protocol` if the rest comes with the answer, `unsolicited_answers` if it
+/// comes later. reqwest drops the rest unseen, and the connection with it. All that
+/// shows then is that the next request has to open another one although the answer
+/// before kept it open: a reconnect, and a remark on the first.
 ///
 /// ```
 /// use karga_http::{Capture, Check, HttpRequest, HttpScenario};
@@ -234,7 +236,7 @@ impl Scenario for HttpScenario {
             own.then(|| plan.dialers.iter().map(Dialer::of_user).collect());
         let carrier = match &plan.engine {
             EnginePlan::Reqwest(settings) => {
-                let user = ReqwestUser::new(settings);
+                let user = ReqwestUser::new(settings, plan.dialers.len());
                 Carrier::Reqwest(user.map_err(|source| SetupError::Client {
                     source: source.into(),
                 })?)

@@ -156,6 +156,17 @@ impl HttpUser {
                     format!("before {title}, user {} was told {said:?}", self.user)
                 });
             }
+            if events.lost {
+                self.plan.firsts.note("lost connection", || {
+                    let title = &prepared.title;
+                    format!(
+                        "{title}, sent by user {}, needed a new one although the answer before \
+                         kept it open: the server closes connections without a word, or \
+                         its answer was longer than it said, which the lean engine could tell",
+                        self.user
+                    )
+                });
+            }
             extra(*events, exchange.status)
         });
         let judged = match exchange.result {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use reqwest::{Request, Response, Url};
+use reqwest::{Request, Response, Url, Version};
 
 use crate::{BuildError, fault::Fault, prepared::Prepared, target::Origin, template::Values};
 
@@ -105,6 +105,20 @@ pub(super) fn head_len(response: &Response) -> u64 {
     };
     let line = "HTTP/1.1 200 \r\n".len() + reason;
     (line + fields_len(response.headers()) + "\r\n".len()) as u64
+}
+
+/// Whether this answer promises that its connection can take another request. One of
+/// HTTP/1.1 does, unless it says otherwise or ends with the connection.
+pub(super) fn keeps_connection(response: &Response) -> bool {
+    let headers = response.headers();
+    let closes = |value: &HeaderValue| {
+        let mut tokens = value.as_bytes().split(|&byte| byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    };
+    response.version() == Version::HTTP_11
+        && (headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING))
+        && !headers.get_all(header::CONNECTION).iter().any(closes)
 }
 
 fn fields_len(headers: &HeaderMap) -> usize {

@@ -15,7 +15,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -62,10 +62,13 @@ pub(crate) struct ReqwestUser {
     alarm: Mutex<Option<Box<Alarm>>>,
     /// The servers that the user had a connection to.
     known: Mutex<Vec<String>>,
+    /// For each server of the scenario, whether its last answer kept the connection.
+    kept: Box<[AtomicBool]>,
 }
 
 impl ReqwestUser {
-    pub(crate) fn new(settings: &ClientSettings) -> Result<Self, reqwest::Error> {
+    /// A user of so many servers.
+    pub(crate) fn new(settings: &ClientSettings, servers: usize) -> Result<Self, reqwest::Error> {
         let watch = Arc::<Watch>::default();
         let mut builder = Client::builder()
             // Whatever is sent is counted, and nothing is sent twice.
@@ -101,6 +104,7 @@ impl ReqwestUser {
             watch,
             alarm: Mutex::default(),
             known: Mutex::default(),
+            kept: (0..servers).map(|_| AtomicBool::new(false)).collect(),
         })
     }
 
@@ -118,11 +122,14 @@ impl ReqwestUser {
         alarm.start(prepared.deadline);
         // An iteration that was cut off may have been connecting.
         self.watch.forget_cut_off();
+        let kept = &self.kept[prepared.origin];
+        let was_kept = kept.swap(false, Ordering::Relaxed);
         let mut progress = Progress {
             version,
             sent: AtomicU64::new(0),
             sending: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            keeps: AtomicBool::new(false),
             redirects: Mutex::default(),
         };
         let result = if self.redirects == 0 && self.cookies.is_none() {
@@ -156,9 +163,13 @@ impl ReqwestUser {
         exchange.received = progress.received.into_inner();
         exchange.status = result.as_ref().ok().map(|answer| answer.status);
         exchange.result = result;
+        if redirects.is_empty() && exchange.result.is_ok() && !prepared.closes {
+            kept.store(progress.keeps.into_inner(), Ordering::Relaxed);
+        }
         if !(events.connects.is_empty() && redirects.is_empty()) {
             let told = exchange.events();
             told.reconnects = self.reconnects(origin, &redirects, events.connects.len());
+            told.lost = was_kept && told.reconnects > 0;
             told.connects = events.connects;
             let statuses = redirects.into_iter().map(|redirect| redirect.status);
             told.redirects = statuses.collect();
@@ -225,6 +236,8 @@ impl ReqwestUser {
         let version = version_code(response.version());
         progress.version.store(version, Ordering::Relaxed);
         progress.receives(message::head_len(&response));
+        let keeps = message::keeps_connection(&response);
+        progress.keeps.store(keeps, Ordering::Relaxed);
         let status = response.status().as_u16();
         if status == 101 {
             return Err(Fault::switched());
@@ -274,6 +287,8 @@ struct Progress<'a> {
     /// Bytes of a request that may be on the wire or not.
     sending: AtomicU64,
     received: AtomicU64,
+    /// Whether the last answer keeps its connection.
+    keeps: AtomicBool,
     redirects: Mutex<Vec<Redirect>>,
 }
 
