@@ -213,11 +213,13 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        // The clock is read under the lock: whoever takes the deadline out of the queue holds
+        // it as well, so either the waker is there in time or the deadline is seen to be past.
+        let mut queue = self.shared.queue();
         if Instant::now() >= deadline {
             self.waiting = false;
             return Poll::Ready(());
         }
-        let mut queue = self.shared.queue();
         queue.wakers[self.worker] = Some(cx.waker().clone());
         if !self.waiting {
             self.waiting = true;
@@ -268,5 +270,35 @@ mod tests {
         assert_eq!(all.unwrap().unwrap(), WORKERS);
         let queue = timer.shared.queue();
         assert_eq!(queue.armed.iter().flatten().count() + queue.later.len(), 2);
+    }
+    /// A wait that was given up leaves its deadline in the queue, and when that
+    /// comes, it takes the waker of the worker's next wait.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_deadline_that_was_left_takes_nobody_elses_wake() {
+        const WORKERS: u64 = 8;
+        const WAITS: u64 = 10_000;
+        let timer = FineTimer::new(WORKERS).unwrap();
+        let waits = (0..WORKERS).map(|worker| {
+            let mut wait = timer.wait(worker);
+            tokio::spawn(async move {
+                for n in 0..WAITS {
+                    // All short, and in no order.
+                    let nanos = (n + worker).wrapping_mul(7_919) % 20_000;
+                    let deadline = Instant::now() + Duration::from_nanos(nanos);
+                    if n % 20 == 0 {
+                        let left = poll_fn(|cx| Poll::Ready(wait.poll(cx, deadline)));
+                        let _ = left.await;
+                        wait.waiting = false;
+                        continue;
+                    }
+                    poll_fn(|cx| wait.poll(cx, deadline)).await;
+                }
+            })
+        });
+        let waits: Vec<_> = waits.collect();
+        for wait in waits {
+            let ended = tokio::time::timeout(Duration::from_secs(60), wait).await;
+            ended.expect("nobody is forgotten").unwrap();
+        }
     }
 }
