@@ -292,15 +292,24 @@ async fn a_connection_that_was_not_kept_is_not_lost() {
         ),
         ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", false),
         ("HTTP/1.1 200 OK\r\n\r\nhello", false),
+        ("HTTP/1.1 204 No Content\r\n\r\nhello", true),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhello",
+            false,
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello!",
+            true,
+        ),
         ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello", false),
     ] {
         let server = Server::answers_once(answer).await;
         let user = User::new(Engine::Reqwest, server.url()).await;
-        for _ in 0..2 {
+        for _ in 0..3 {
             user.call().await;
             settle().await;
         }
-        assert_eq!(server.connections(), 2, "{answer:?}");
+        assert_eq!(server.connections(), 3, "{answer:?}");
         let remarks = user.scenario.remarks();
         let told = |remark: &String| remark.starts_with("first lost connection: ");
         assert_eq!(remarks.iter().any(told), lost, "{answer:?}: {remarks:?}");

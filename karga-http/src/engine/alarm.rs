@@ -34,10 +34,12 @@ impl Alarm {
         }
     }
 
-    /// Rings after this time.
+    /// Rings after this time from now, and tells when that is.
     #[inline]
-    pub(crate) fn start(&mut self, after: Duration) {
-        self.deadline = Instant::now() + after;
+    pub(crate) fn start(&mut self, after: Duration) -> Instant {
+        let now = Instant::now();
+        self.deadline = now + after;
+        now
     }
 
     #[inline]

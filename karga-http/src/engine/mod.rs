@@ -88,9 +88,9 @@ pub(crate) struct Events {
     pub(crate) connects: Vec<Duration>,
     /// How many of them took the place of another.
     pub(crate) reconnects: u64,
-    /// Whether a connection was gone that the answer before had kept, and the engine
-    /// cannot tell why.
-    pub(crate) lost: bool,
+    /// How long ago the answer before had kept a connection that was gone, as was the one
+    /// before it, where the engine cannot tell why.
+    pub(crate) lost: Option<Duration>,
     /// Connections that were given up because of bytes that nobody asked for.
     pub(crate) unsolicited: u64,
     /// How the last of them began.

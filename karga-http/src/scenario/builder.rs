@@ -240,6 +240,7 @@ impl HttpScenarioBuilder {
                 cookies: self.cookies,
                 proxy: proxy.map(Arc::new),
                 tls: (*tls).clone(),
+                patience: Arc::default(),
             }))
         };
         let requests = prepared

@@ -85,8 +85,9 @@ use user::Carrier;
 /// A server that says a content length which is too small is found out by the lean
 /// engine: `protocol` if the rest comes with the answer, `unsolicited_answers` if it
 /// comes later. reqwest drops the rest unseen, and the connection with it. All that
-/// shows then is that the next request has to open another one although the answer
-/// before kept it open: a reconnect, and a remark on the first.
+/// shows then is that the user's next request has to open another one although the
+/// answer before kept it open: a reconnect, and, where that comes twice in a row and
+/// within a second, a remark.
 ///
 /// ```
 /// use karga_http::{Capture, Check, HttpRequest, HttpScenario};

@@ -2,6 +2,7 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use karga_core::{Action, Count, Iteration, Outcome, Part, Step, Volume};
@@ -22,6 +23,10 @@ use crate::{
     status,
     template::Values,
 };
+
+/// No server should close a connection that has been idle for less: those that do not
+/// wait for long wait for 5 s.
+const SURELY_KEPT: Duration = Duration::from_secs(1);
 
 /// One virtual user of an [`HttpScenario`](crate::HttpScenario), with connections
 /// of its own.
@@ -156,13 +161,15 @@ impl HttpUser {
                     format!("before {title}, user {} was told {said:?}", self.user)
                 });
             }
-            if events.lost {
+            // One that is idle for longer may well be closed.
+            if let Some(idle) = events.lost.filter(|idle| *idle < SURELY_KEPT) {
                 self.plan.firsts.note("lost connection", || {
                     let title = &prepared.title;
                     format!(
-                        "{title}, sent by user {}, needed a new one although the answer before \
-                         kept it open: the server closes connections without a word, or \
-                         its answer was longer than it said, which the lean engine could tell",
+                        "{title}, sent by user {}, needed another, twice in a row, although \
+                         the answer before had kept it open, {idle:?} ago: the server closes \
+                         connections without a word, or its answers are longer than they say, \
+                         which the lean engine can tell",
                         self.user
                     )
                 });

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use reqwest::{Request, Response, Url, Version};
+use reqwest::{Method, Request, Response, Url, Version};
 
 use crate::{BuildError, fault::Fault, prepared::Prepared, target::Origin, template::Values};
 
@@ -107,18 +107,30 @@ pub(super) fn head_len(response: &Response) -> u64 {
     (line + fields_len(response.headers()) + "\r\n".len()) as u64
 }
 
-/// Whether this answer promises that its connection can take another request. One of
-/// HTTP/1.1 does, unless it says otherwise or ends with the connection.
-pub(super) fn keeps_connection(response: &Response) -> bool {
+/// Whether this answer promises that its connection can take another request: its end
+/// can be told without the connection's, and it does not say otherwise
+/// ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112), 6.3 and 9.3).
+pub(super) fn keeps_connection(response: &Response, method: &Method) -> bool {
     let headers = response.headers();
-    let closes = |value: &HeaderValue| {
-        let mut tokens = value.as_bytes().split(|&byte| byte == b',');
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    let has = |name, wanted: &[u8]| {
+        let values = headers.get_all(name).iter();
+        let mut tokens = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(wanted))
     };
-    response.version() == Version::HTTP_11
-        && (headers.contains_key(header::CONTENT_LENGTH)
-            || headers.contains_key(header::TRANSFER_ENCODING))
-        && !headers.get_all(header::CONNECTION).iter().any(closes)
+    let status = response.status().as_u16();
+    let ends = matches!(status, 204 | 304)
+        || method == Method::HEAD
+        || if headers.contains_key(header::TRANSFER_ENCODING) {
+            has(header::TRANSFER_ENCODING, b"chunked")
+        } else {
+            headers.contains_key(header::CONTENT_LENGTH)
+        };
+    let stays = match response.version() {
+        Version::HTTP_11 => true,
+        Version::HTTP_10 => has(header::CONNECTION, b"keep-alive"),
+        _ => false,
+    };
+    ends && stays && !has(header::CONNECTION, b"close")
 }
 
 fn fields_len(headers: &HeaderMap) -> usize {

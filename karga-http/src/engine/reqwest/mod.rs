@@ -12,16 +12,19 @@ mod redirect;
 mod watch;
 
 use std::{
+    future::{Future as _, poll_fn},
     mem,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
 
 use http::header;
 use reqwest::{Client, Url, Version};
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use super::{Exchange, alarm::Alarm};
 use crate::{
@@ -34,7 +37,7 @@ use crate::{
 };
 use cookies::Cookies;
 use fault::{classify, is_before_sending};
-use watch::{Watch, WatchLayer};
+use watch::{Kept, Patience, Watch, WatchLayer};
 
 pub(crate) use message::Message;
 pub(crate) use proxy::Proxy;
@@ -48,6 +51,7 @@ pub(crate) struct ClientSettings {
     pub(crate) cookies: bool,
     pub(crate) proxy: Option<Arc<Proxy>>,
     pub(crate) tls: ClientConfig,
+    pub(crate) patience: Arc<Patience>,
 }
 
 /// A user with a client of its own.
@@ -62,14 +66,14 @@ pub(crate) struct ReqwestUser {
     alarm: Mutex<Option<Box<Alarm>>>,
     /// The servers that the user had a connection to.
     known: Mutex<Vec<String>>,
-    /// For each server of the scenario, whether its last answer kept the connection.
-    kept: Box<[AtomicBool]>,
+    /// For each server of the scenario, the connection that its last answer kept.
+    kept: Box<[Mutex<Option<Kept>>]>,
 }
 
 impl ReqwestUser {
     /// A user of so many servers.
     pub(crate) fn new(settings: &ClientSettings, servers: usize) -> Result<Self, reqwest::Error> {
-        let watch = Arc::<Watch>::default();
+        let watch = Watch::new(&settings.patience);
         let mut builder = Client::builder()
             // Whatever is sent is counted, and nothing is sent twice.
             .retry(reqwest::retry::never())
@@ -104,7 +108,7 @@ impl ReqwestUser {
             watch,
             alarm: Mutex::default(),
             known: Mutex::default(),
-            kept: (0..servers).map(|_| AtomicBool::new(false)).collect(),
+            kept: (0..servers).map(|_| Mutex::default()).collect(),
         })
     }
 
@@ -119,26 +123,24 @@ impl ReqwestUser {
         let mut alarm = lock(&self.alarm)
             .take()
             .unwrap_or_else(|| Box::new(Alarm::new()));
-        alarm.start(prepared.deadline);
-        // An iteration that was cut off may have been connecting.
-        self.watch.forget_cut_off();
+        let start = alarm.start(prepared.deadline);
         let kept = &self.kept[prepared.origin];
-        let was_kept = kept.swap(false, Ordering::Relaxed);
+        let before = lock(kept).take();
         let mut progress = Progress {
             version,
             sent: AtomicU64::new(0),
             sending: AtomicU64::new(0),
             received: AtomicU64::new(0),
-            keeps: AtomicBool::new(false),
+            kept: Mutex::default(),
             redirects: Mutex::default(),
         };
         let result = if self.redirects == 0 && self.cookies.is_none() {
             alarm
-                .within(self.exchange(prepared, message, &progress))
+                .within(self.exchange(prepared, message, before, &progress))
                 .await
         } else {
             // Large, and seldom asked for.
-            let followed = Box::pin(self.follow(prepared, message, &progress));
+            let followed = Box::pin(self.follow(prepared, message, before, &progress));
             alarm.within(followed).await
         };
         *lock(&self.alarm) = Some(alarm);
@@ -163,16 +165,25 @@ impl ReqwestUser {
         exchange.received = progress.received.into_inner();
         exchange.status = result.as_ref().ok().map(|answer| answer.status);
         exchange.result = result;
-        if redirects.is_empty() && exchange.result.is_ok() && !prepared.closes {
-            kept.store(progress.keeps.into_inner(), Ordering::Relaxed);
-        }
-        if !(events.connects.is_empty() && redirects.is_empty()) {
+        let direct = redirects.is_empty();
+        let last = redirects.last();
+        let stayed = last.is_none_or(|redirect| redirect.to == origin.to_string());
+        let mut losses = 0;
+        if !(events.connects.is_empty() && direct) {
             let told = exchange.events();
             told.reconnects = self.reconnects(origin, &redirects, events.connects.len());
-            told.lost = was_kept && told.reconnects > 0;
+            if let Some(before) = before.filter(|_| direct && told.reconnects > 0) {
+                losses = before.losses + 1;
+                // The client drops one without a reason, too, once in a very long while.
+                told.lost = (losses > 1).then(|| start - before.at);
+            }
             told.connects = events.connects;
             let statuses = redirects.into_iter().map(|redirect| redirect.status);
             told.redirects = statuses.collect();
+        }
+        if stayed && exchange.result.is_ok() && !prepared.closes {
+            let now_kept = lock(&progress.kept).take();
+            *lock(kept) = now_kept.map(|now| Kept { losses, ..now });
         }
         exchange
     }
@@ -182,6 +193,7 @@ impl ReqwestUser {
         &self,
         prepared: &Prepared,
         message: Message,
+        mut kept: Option<Kept>,
         progress: &Progress<'_>,
     ) -> Result<Answer, Fault> {
         let Message { mut request, .. } = message;
@@ -197,9 +209,9 @@ impl ReqwestUser {
             }
             let message = Message::of(request);
             let Some(Message { request: again, .. }) = message.again() else {
-                return self.exchange(prepared, message, progress).await;
+                return self.exchange(prepared, message, kept, progress).await;
             };
-            let answer = self.exchange(prepared, message, progress).await?;
+            let answer = self.exchange(prepared, message, kept, progress).await?;
             if let Some(cookies) = &self.cookies {
                 cookies.take(answer.headers(), again.url());
             }
@@ -216,17 +228,22 @@ impl ReqwestUser {
             }
             progress.was_redirected(answer.status, &to);
             followed += 1;
+            let stays = to.origin() == again.url().origin();
+            kept = lock(&progress.kept).take().filter(|_| stays);
             request = redirect::follow(again, answer.status, to);
         }
     }
 
-    /// Sends a request and reads the answer to its last byte.
+    /// Sends a request and reads the answer to its last byte. `kept` is the connection
+    /// that the last answer of the same server kept.
     async fn exchange(
         &self,
         prepared: &Prepared,
         message: Message,
+        kept: Option<Kept>,
         progress: &Progress<'_>,
     ) -> Result<Answer, Fault> {
+        self.watch.begin(kept);
         let Message { request, len } = message;
         progress.sends(len + self.proxy.as_ref().map_or(0, |proxy| proxy.len(&request)));
         let fault = |error: &reqwest::Error| classify(error, &prepared.title);
@@ -236,8 +253,7 @@ impl ReqwestUser {
         let version = version_code(response.version());
         progress.version.store(version, Ordering::Relaxed);
         progress.receives(message::head_len(&response));
-        let keeps = message::keeps_connection(&response);
-        progress.keeps.store(keeps, Ordering::Relaxed);
+        let keeps = message::keeps_connection(&response, &prepared.method);
         let status = response.status().as_u16();
         if status == 101 {
             return Err(Fault::switched());
@@ -245,16 +261,32 @@ impl ReqwestUser {
         let wanted = prepared.want.headers || self.redirects > 0 || self.cookies.is_some();
         let headers = wanted.then(|| Box::new(mem::take(response.headers_mut())));
         let mut body = Body::new(prepared.want);
+        let mut waited = false;
         loop {
-            match response.chunk().await {
+            let mut chunk = pin!(response.chunk());
+            let chunk = poll_fn(|cx| {
+                let poll = chunk.as_mut().poll(cx);
+                waited |= poll.is_pending();
+                poll
+            });
+            match chunk.await {
                 Ok(Some(part)) => {
                     progress.receives(part.len() as u64);
                     body.push(&part);
                 }
-                Ok(None) => return Ok(Answer::new(status, headers, body)),
+                Ok(None) => break,
                 Err(error) => return Err(fault(&error)),
             }
         }
+        if keeps {
+            let at = Instant::now();
+            *lock(&progress.kept) = Some(Kept {
+                at,
+                waited,
+                losses: 0,
+            });
+        }
+        Ok(Answer::new(status, headers, body))
     }
 
     /// How many of so many new connections took the place of another: all but
@@ -287,8 +319,8 @@ struct Progress<'a> {
     /// Bytes of a request that may be on the wire or not.
     sending: AtomicU64,
     received: AtomicU64,
-    /// Whether the last answer keeps its connection.
-    keeps: AtomicBool,
+    /// The connection of the last answer, if that keeps it.
+    kept: Mutex<Option<Kept>>,
     redirects: Mutex<Vec<Redirect>>,
 }
 

@@ -1,18 +1,23 @@
-//! How long a client's connections take to open, which it does not tell.
+//! How long a client's connections take to open, which it does not tell; and that it
+//! opens none beside one that comes back.
 
 use std::{
-    future::Future,
-    mem,
-    pin::Pin,
+    future::{Future, poll_fn},
+    io, mem,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task,
+    time::{Instant, sleep},
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -24,6 +29,9 @@ pub(super) struct Watch {
     /// Whether there are any events: most requests have none.
     any: AtomicBool,
     events: Mutex<Events>,
+    /// The connection that the user should have.
+    kept: Mutex<Option<Kept>>,
+    patience: Arc<Patience>,
 }
 
 /// What happened during a request, beside that it was sent and answered.
@@ -36,12 +44,22 @@ pub(super) struct Events {
 }
 
 impl Watch {
+    pub(super) fn new(patience: &Arc<Patience>) -> Arc<Self> {
+        Arc::new(Self {
+            patience: Arc::clone(patience),
+            ..Self::default()
+        })
+    }
+
     fn note(&self, note: impl FnOnce(&mut Events)) {
         note(&mut lock(&self.events));
         self.any.store(true, Ordering::Release);
     }
 
-    pub(super) fn forget_cut_off(&self) {
+    /// A request begins, to a server whose last answer kept this connection.
+    pub(super) fn begin(&self, kept: Option<Kept>) {
+        *lock(&self.kept) = kept;
+        // An iteration that was cut off may have been connecting.
         if self.any.load(Ordering::Acquire) {
             lock(&self.events).cut_off = false;
         }
@@ -57,7 +75,70 @@ impl Watch {
     }
 }
 
+/// A connection that an answer kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    /// When the answer ended.
+    pub(super) at: Instant,
+    /// Whether its body had to be waited for.
+    pub(super) waited: bool,
+    /// How many connections in a row were gone after one answer, up to this one.
+    pub(super) losses: u32,
+}
+
+/// How long the users of a scenario wait for a connection to come back.
+///
+/// What ends the body for the program lets the client take the connection back too, in
+/// another task. On one thread that stands in the queue by then. Of several threads the
+/// one that has it may have been put aside by the system, for milliseconds if there are
+/// more threads than cores: then it is worth while to sleep, for the request goes out as
+/// soon as the connection is back. Where it never comes back, time is lost, which the
+/// response times would show; so each time in vain halves it.
+#[derive(Debug)]
+pub(crate) struct Patience(AtomicU32);
+
+impl Patience {
+    const FULL_MILLIS: u32 = 4;
+
+    /// Lets the client take its connection back, if it can be on its way.
+    async fn wait(&self, kept: Kept) {
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            // It is back already if the body came with the head.
+            if kept.waited {
+                task::yield_now().await;
+            }
+            return;
+        }
+        let millis = self.0.load(Ordering::Relaxed);
+        if millis > 0 {
+            sleep(Duration::from_millis(millis.into())).await;
+            self.0.store(millis / 2, Ordering::Relaxed);
+        } else {
+            for _ in 0..4 {
+                task::yield_now().await;
+            }
+        }
+    }
+
+    /// It paid.
+    fn restore(&self) {
+        self.0.store(Self::FULL_MILLIS, Ordering::Relaxed);
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(AtomicU32::new(Self::FULL_MILLIS))
+    }
+}
+
 /// Measures how long connections take to open.
+///
+/// A client that finds its pool empty opens a connection while it waits for one to come
+/// back. One does come back a moment after the end of its answer, when the client's own
+/// tasks have had their turn: so they are given it first. If the client takes what came
+/// back it goes on connecting in a task of its own, for later; nobody here has a use for
+/// that, and a server would see twice the connections.
 #[derive(Debug, Clone)]
 pub(super) struct WatchLayer(pub(super) Arc<Watch>);
 
@@ -81,8 +162,10 @@ impl<S> Clone for Watched<S> {
 
 impl<S, R> Service<R> for Watched<S>
 where
-    S: Service<R>,
+    S: Service<R> + Send + 'static,
     S::Future: Send + 'static,
+    S::Error: From<io::Error>,
+    R: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -93,31 +176,49 @@ where
     }
 
     fn call(&mut self, to: R) -> Self::Future {
-        let mut dialing = Dialing {
-            watch: Arc::clone(&self.0.1),
-            start: Instant::now(),
-            ended: false,
-        };
-        let connecting = lock(&self.0.0).call(to);
+        let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let connected = connecting.await;
+            let (connector, watch) = &*shared;
+            let mut dialing = Dialing {
+                watch,
+                ended: false,
+            };
+            let home = task::try_id();
+            let mut connecting = pin!(async {
+                let kept = *lock(&watch.kept);
+                if let Some(kept) = kept {
+                    watch.patience.wait(kept).await;
+                }
+                let start = Instant::now();
+                let connecting = lock(connector).call(to);
+                connecting
+                    .await
+                    .map(|connection| (connection, start.elapsed()))
+            });
+            let connected = poll_fn(|cx| {
+                if task::try_id() == home {
+                    connecting.as_mut().poll(cx)
+                } else {
+                    watch.patience.restore();
+                    Poll::Ready(Err(io::Error::other("a connection came back").into()))
+                }
+            })
+            .await;
             dialing.ended = true;
-            let connection = connected?;
-            let took = dialing.start.elapsed();
-            dialing.watch.note(|events| events.connects.push(took));
+            let (connection, took) = connected?;
+            watch.note(|events| events.connects.push(took));
             Ok(connection)
         })
     }
 }
 
 /// A connection that is being opened.
-struct Dialing {
-    watch: Arc<Watch>,
-    start: Instant,
+struct Dialing<'a> {
+    watch: &'a Watch,
     ended: bool,
 }
 
-impl Drop for Dialing {
+impl Drop for Dialing<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.watch.note(|events| events.cut_off = true);
