@@ -46,8 +46,9 @@ impl Capture {
         Self(Kind::Header(name.into()))
     }
 
-    /// What the first group of the regular expression matches first in the body,
-    /// or the whole match, if the expression has no group.
+    /// What the first group of the regular expression holds where that first matches
+    /// the body, or the whole match, if the expression has no group. A group that had
+    /// no part in the match counts as nothing.
     pub fn regex(pattern: impl Into<String>) -> Self {
         Self(Kind::Regex(pattern.into(), None))
     }
@@ -105,10 +106,16 @@ impl Capture {
             Kind::Regex(pattern, regex) => {
                 let body = body()?;
                 let found = regex.as_ref().and_then(|regex| regex.captures(body));
-                match found.and_then(|found| found.get(1).or_else(|| found.get(0))) {
+                let Some(found) = found else {
+                    return Err(format!(
+                        "nothing in the body matches {pattern:?}: {}",
+                        answer.beginning()
+                    ));
+                };
+                match found.get(usize::from(found.len() > 1)) {
                     Some(value) => Ok(String::from_utf8_lossy(value.as_bytes()).into_owned()),
                     None => Err(format!(
-                        "nothing in the body matches {pattern:?}: {}",
+                        "the first group of {pattern:?} has no part in what it matches: {}",
                         answer.beginning()
                     )),
                 }

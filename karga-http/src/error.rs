@@ -15,12 +15,14 @@ pub enum BuildError {
         /// What is wrong with it, and the way out.
         why: String,
     },
-    /// A method that is no token.
-    #[error("{method:?} is no HTTP method: use letters, such as GET")]
+    /// A method that no request can have.
+    #[error("the method {method:?} cannot be used: {why}")]
     #[non_exhaustive]
     Method {
         /// The method as it was given.
         method: String,
+        /// Why not, and the way out.
+        why: &'static str,
     },
     /// A header that cannot be sent.
     #[error("the header {name:?} with the value {value:?} cannot be sent: {why}")]
@@ -133,13 +135,13 @@ pub enum BuildError {
 #[non_exhaustive]
 pub enum SetupError {
     /// A server cannot be reached.
-    #[error("{class}: {origin} cannot be loaded: {why} ({})", way_out(class))]
+    #[error("{class}: {origin} cannot be reached: {why} ({})", way_out(class))]
     #[non_exhaustive]
     Unreachable {
         /// What the failure counts as during a run: "connect refused", "dns",
         /// "tls", "timeout".
         class: String,
-        /// The server, as "http://host:port".
+        /// The server, as "http://host:port", or "the proxy http://host:port".
         origin: String,
         /// What happened.
         why: String,
@@ -159,6 +161,6 @@ fn way_out(class: &str) -> &'static str {
             "a server under test may be trusted by root_certificates_pem, or by \
              accept_invalid_certificates whoever it is"
         }
-        _ => "to offer load all the same, switch the look at it off: preflight(false)",
+        _ => "to offer load all the same, begin without a preflight: preflight(false)",
     }
 }

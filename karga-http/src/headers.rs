@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::{
     BuildError,
-    template::{Escape, Names, Template, Values},
+    template::{Escape, Names, Piece, Template, Values, in_single_braces},
 };
 
 /// Those that say how a message is framed: the engine writes them.
@@ -45,6 +45,13 @@ impl Headers {
             ));
         }
         let template = Template::parse(value, names, &format!("the header {name:?}"))?;
+        for piece in template.pieces() {
+            if let Piece::Text(literal) = piece
+                && let Some(name) = names.in_single_braces(literal)
+            {
+                return Err(refuse(&in_single_braces(name)));
+            }
+        }
         if parsed == http::header::HOST {
             if value.trim().is_empty() {
                 return Err(refuse("a host has a name"));

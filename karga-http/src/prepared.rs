@@ -73,17 +73,26 @@ impl Prepared {
         names: &mut Names,
         origins: &mut Vec<Origin>,
     ) -> Result<Self, BuildError> {
-        let method =
-            Method::from_bytes(given.method.as_bytes()).map_err(|_| BuildError::Method {
-                method: given.method.clone(),
-            })?;
+        let refuse = |why| BuildError::Method {
+            method: given.method.clone(),
+            why,
+        };
+        let method = Method::from_bytes(given.method.as_bytes())
+            .map_err(|_| refuse("it is no token of HTTP, such as GET"))?;
         if method == Method::CONNECT {
-            return Err(BuildError::Method {
-                method: "CONNECT".to_owned(),
+            return Err(refuse(
+                "it opens a tunnel and asks for nothing; one through a proxy is opened by itself",
+            ));
+        }
+        if given.name.as_ref().is_some_and(String::is_empty) {
+            return Err(BuildError::OutOfRange {
+                setting: "a request's name",
+                range: "a word or more",
+                value: "\"\"".to_owned(),
             });
         }
         let target = Target::parse(&given.url, names)?;
-        let title = format!("{method} {}", without_password(&given.url));
+        let title = format!("{method} {}", title_of(&without_password(&given.url)));
         let mut headers = Headers::default();
         for (name, value) in given.headers.iter() {
             headers.add(name, value, names)?;
@@ -281,4 +290,13 @@ pub(crate) fn check_deadline(deadline: Duration) -> Result<Duration, BuildError>
         });
     }
     Ok(deadline)
+}
+
+/// A URL as far as a line of text has room for it.
+fn title_of(url: &str) -> String {
+    const MOST: usize = 200;
+    match url.char_indices().nth(MOST) {
+        None => url.to_owned(),
+        Some((end, _)) => format!("{}... ({} bytes)", &url[..end], url.len()),
+    }
 }

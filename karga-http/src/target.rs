@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::{
     BuildError,
-    template::{Names, Piece, Template},
+    template::{Names, Piece, Template, in_single_braces},
 };
 
 /// A server, as a URL names it.
@@ -24,6 +24,38 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
         write!(f, "{scheme}://{}", self.authority)
+    }
+}
+
+impl Origin {
+    /// That of a URL, or why it has none.
+    pub(crate) fn of(url: &Url) -> Result<Self, String> {
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            // "localhost:8080" is read as a URL of the scheme "localhost".
+            other => {
+                return Err(format!(
+                    "its scheme is {other:?}: write http:// or https:// before the host"
+                ));
+            }
+        };
+        let Some(host) = url.host() else {
+            return Err("it has no host: write http://host:port/path".to_owned());
+        };
+        let port = match url.port_or_known_default() {
+            Some(port @ 1..) => port,
+            _ => return Err("its port must be a number from 1 to 65535".to_owned()),
+        };
+        Ok(Self {
+            tls,
+            host: host.to_owned(),
+            port,
+            authority: match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_string(),
+            },
+        })
     }
 }
 
@@ -67,9 +99,8 @@ impl Target {
             }
             if let Some(name) = names.in_single_braces(literal) {
                 return Err(refuse(&format!(
-                    "{{{name}}} is no value: write {{{{{name}}}}}, or in a format! string, which \
-                     takes doubled braces for single ones, {{{{{{{{{name}}}}}}}}}; braces that are \
-                     meant are %7B and %7D"
+                    "{}; braces that are meant are %7B and %7D",
+                    in_single_braces(name)
                 )));
             }
         }
@@ -104,32 +135,7 @@ impl Target {
             url::ParseError::InvalidPort => refuse("its port must be a number from 1 to 65535"),
             other => refuse(&format!("{other}: write http://host:port/path")),
         })?;
-        let tls = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            // "localhost:8080" is read as a URL of the scheme "localhost".
-            other => {
-                return Err(refuse(&format!(
-                    "its scheme is {other:?}: write http:// or https:// before the host"
-                )));
-            }
-        };
-        let Some(host) = url.host() else {
-            return Err(refuse("it has no host: write http://host:port/path"));
-        };
-        let port = match url.port_or_known_default() {
-            Some(port @ 1..) => port,
-            _ => return Err(refuse("its port must be a number from 1 to 65535")),
-        };
-        let origin = Origin {
-            tls,
-            host: host.to_owned(),
-            port,
-            authority: match url.port() {
-                Some(port) => format!("{host}:{port}"),
-                None => host.to_string(),
-            },
-        };
+        let origin = Origin::of(&url).map_err(|why| refuse(&why))?;
         let mut path = Vec::new();
         let mut rest = &url[url::Position::BeforePath..url::Position::AfterQuery];
         while let Some((before, after)) = rest.split_once(SEAT_OPENS) {

@@ -28,6 +28,14 @@ pub(crate) struct Names {
 /// Those that every template knows.
 const BUILT_IN: [(&str, Value); 2] = [("index", Value::Index), ("user", Value::User)];
 
+/// What to say of a value's name in single braces.
+pub(crate) fn in_single_braces(name: &str) -> String {
+    format!(
+        "{{{name}}} is no value: write {{{{{name}}}}}, or in a format! string, which takes doubled \
+         braces for single ones, {{{{{{{{{name}}}}}}}}}"
+    )
+}
+
 impl Names {
     pub(crate) fn new(
         variables: Vec<(String, Make)>,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use karga_core::{Outcome, Scenario};
-use karga_http::{Engine, HttpScenario};
+use karga_http::{Engine, HttpScenario, HttpVersion};
 use support::{ENGINES, OK, SUCCESS, Server, Told, User, in_the_deadline, settle};
 use tokio::time::Instant;
 
@@ -314,6 +314,19 @@ async fn a_connection_that_was_not_kept_is_not_lost() {
         let told = |remark: &String| remark.starts_with("first lost connection: ");
         assert_eq!(remarks.iter().any(told), lost, "{answer:?}: {remarks:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_speak_http2_is_told_as_such() {
+    let server = Server::answers("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    let user = User::of(HttpScenario::builder(server.url()).version(HttpVersion::Http2)).await;
+    let told = user.call().await;
+    assert_eq!(told.verdict(), (Outcome::Unknown, "protocol", 0));
+    let remarks = user.scenario.remarks().concat();
+    assert!(
+        remarks.contains("does the server speak HTTP/2"),
+        "{remarks}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ fn what_cannot_be_sent_is_refused_at_the_build_and_named() {
             ),
             (
                 HttpRequest::new("GE T", url),
-                ["\"GE T\"", "no HTTP method"],
+                ["\"GE T\"", "no token of HTTP"],
             ),
         ] {
             let words = build(request, engine).to_string();
@@ -101,7 +101,7 @@ async fn a_refused_connection_is_named_before_the_load_and_counted_in_it() {
     for engine in ENGINES {
         let (error, told) = unreachable(engine, &refused.url()).await;
         let start = format!(
-            "connect refused: http://{} cannot be loaded",
+            "connect refused: http://{} cannot be reached",
             refused.address()
         );
         assert!(error.starts_with(&start), "{error}");

@@ -5,7 +5,7 @@ mod peer;
 use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
 use karga_http::{
-    BuildError, Capture, Check, HttpRequest, HttpScenario, HttpScenarioBuilder, Statuses,
+    BuildError, Capture, Check, Engine, HttpRequest, HttpScenario, HttpScenarioBuilder, Statuses,
 };
 use peer::{ENGINES, tls::Authority};
 use serde_json::json;
@@ -82,9 +82,31 @@ fn methods() {
     for method in ["", "GET ", "GE\nT", "G\u{c4}T", "CONNECT"] {
         let error = refused(HttpScenario::builder(HttpRequest::new(method, URL)));
         assert!(matches!(&error, BuildError::Method { method: named, .. } if named == method));
-        let told = format!("{method:?} is no HTTP method: use letters, such as GET");
+        let why = match method {
+            "CONNECT" => {
+                "it opens a tunnel and asks for nothing; one through a proxy is opened by itself"
+            }
+            _ => "it is no token of HTTP, such as GET",
+        };
+        let told = format!("the method {method:?} cannot be used: {why}");
         assert_eq!(error.to_string(), told);
     }
+    assert_eq!(
+        told(get().name("")),
+        "a request's name must be a word or more, and is \"\""
+    );
+    // What is long is shown as far as anybody reads it.
+    let long = HttpScenario::builder(format!("{URL}{}", "x".repeat(70_000)));
+    let long = long
+        .engine(Engine::Reqwest)
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        long.contains("the reqwest engine takes 65534 at most"),
+        "{long}"
+    );
+    assert!(long.len() < 500, "{long}");
     let own = HttpRequest::new("PROPFIND", URL);
     assert!(HttpScenario::builder(own).build().is_ok());
 }
@@ -107,6 +129,12 @@ fn headers() {
         ("upgrade", "websocket", framing),
         ("TE", "trailers", framing),
         ("host", " ", "a host has a name"),
+        (
+            "x",
+            "Bearer {user}",
+            "{user} is no value: write {{user}}, or in a format! string, which takes doubled \
+             braces for single ones, {{{{user}}}}",
+        ),
     ] {
         let expected =
             format!("the header {name:?} with the value {value:?} cannot be sent: {why}");

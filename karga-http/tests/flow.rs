@@ -182,6 +182,16 @@ async fn a_capture_that_finds_nothing_ends_the_iteration_by_name() {
             ("/text", Capture::json("/a"), "the body is no JSON"),
             ("/", Capture::header("x-none"), r#"no header "x-none""#),
             ("/", Capture::regex("c+"), r#"matches "c+""#),
+            (
+                "/",
+                Capture::regex("a(c)?"),
+                "has no part in what it matches",
+            ),
+            (
+                "/",
+                Capture::regex("b(x)|a"),
+                "has no part in what it matches",
+            ),
         ] {
             let first = HttpRequest::get(peer.url(path)).capture("it", capture);
             let builder = HttpScenario::builder(first)

@@ -178,10 +178,18 @@ async fn a_proxy_that_is_not_there_is_told_by_its_class() {
     let peer = Peer::hello().await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let builder = HttpScenario::builder(peer.url("/"))
-        .proxy(format!("http://{}", socket.local_addr().unwrap()));
-    let metric = peer::once(builder).await;
+    let proxy = format!("http://{}", socket.local_addr().unwrap());
+    let builder = || HttpScenario::builder(peer.url("/")).proxy(&proxy);
+    let (metric, remarks) = peer::remarked(builder().preflight(false)).await;
     assert_eq!(ending(&metric), bad("connect refused", None));
+    assert!(
+        remarks.contains(&format!("by the proxy {proxy}")),
+        "{remarks}"
+    );
+    // The preflight looks at it in the servers' place.
+    let error = builder().build().unwrap().setup().await.unwrap_err();
+    let told = format!("connect refused: the proxy {proxy} cannot be reached");
+    assert!(error.to_string().starts_with(&told), "{error}");
     assert!(counted(&metric).is_empty());
     assert!(peer.wires().is_empty());
 }

@@ -176,8 +176,8 @@ impl HttpScenarioBuilder {
 
     /// Whether each server is connected to once before the load, so that one that
     /// cannot be reached is an error of the run. Without it such a run goes
-    /// through, and its summary says what failed. There is none through a
-    /// [proxy](Self::proxy). Default: yes.
+    /// through, and its summary says what failed. Where there is a
+    /// [proxy](Self::proxy), that is connected to in the servers' place. Default: yes.
     pub const fn preflight(mut self, look: bool) -> Self {
         self.preflight = look;
         self
@@ -200,6 +200,8 @@ impl HttpScenarioBuilder {
         }
         let (uses_lean, because) = self.choose()?;
         let proxy = self.proxy.as_deref().map(reqwest::Proxy::new).transpose()?;
+
+        let proxy_origin = proxy.as_ref().map(|proxy| proxy.origin.clone());
 
         let later = self.requests.iter().flat_map(HttpRequest::captured_names);
         let later = later.map(str::to_owned).collect();
@@ -247,6 +249,9 @@ impl HttpScenarioBuilder {
             .into_iter()
             .map(|prepared| plan(prepared, &origins, uses_lean))
             .collect::<Result<_, _>>()?;
+        let proxy = proxy_origin
+            .map(|origin| Dialer::new(origin, &tls))
+            .transpose()?;
         let dialers = origins
             .into_iter()
             .map(|origin| Dialer::new(origin, &tls))
@@ -256,6 +261,7 @@ impl HttpScenarioBuilder {
             Plan {
                 requests,
                 dialers,
+                proxy,
                 captures: names.captures(),
                 variables: names.variables(),
                 engine,

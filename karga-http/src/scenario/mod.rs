@@ -132,6 +132,8 @@ pub(crate) struct Plan {
     pub(crate) engine: EnginePlan,
     /// Why it is this engine, if the scenario asked for something.
     pub(crate) because: Option<&'static str>,
+    /// What stands between users and servers.
+    pub(crate) proxy: Option<Dialer>,
     pub(crate) preflight: bool,
     /// For connecting, before the load.
     pub(crate) deadline: Duration,
@@ -188,11 +190,6 @@ impl HttpScenario {
             EnginePlan::Reqwest(_) => Engine::Reqwest,
         }
     }
-
-    /// Whether servers are spoken to through something that only reqwest knows.
-    fn has_proxy(&self) -> bool {
-        matches!(&self.plan.engine, EnginePlan::Reqwest(settings) if settings.proxy.is_some())
-    }
 }
 
 impl Scenario for HttpScenario {
@@ -207,8 +204,12 @@ impl Scenario for HttpScenario {
         self.plan.firsts.clear();
         self.plan.version.store(0, Ordering::Relaxed);
         let mut opened = Vec::new();
-        if self.plan.preflight && !self.has_proxy() {
-            for dialer in &self.plan.dialers {
+        if self.plan.preflight {
+            let (what, dialers) = match &self.plan.proxy {
+                Some(proxy) => ("the proxy ", std::slice::from_ref(proxy)),
+                None => ("", &*self.plan.dialers),
+            };
+            for dialer in dialers {
                 let mut alarm = Alarm::new();
                 alarm.start(self.plan.deadline);
                 match lean::open(dialer, &mut alarm, self.plan.deadline).await {
@@ -216,7 +217,7 @@ impl Scenario for HttpScenario {
                     Err(fault) => {
                         return Err(SetupError::Unreachable {
                             class: fault.class.into_owned(),
-                            origin: dialer.origin.to_string(),
+                            origin: format!("{what}{}", dialer.origin),
                             why: fault.words,
                         });
                     }

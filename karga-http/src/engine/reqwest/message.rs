@@ -48,10 +48,20 @@ impl Message {
     }
 }
 
+/// What the crate http takes.
+const LONGEST_URL: usize = u16::MAX as usize - 1;
+
 fn request(prepared: &Prepared, origin: &Origin, values: &Values) -> Result<Request, Fault> {
     let mut scratch = origin.to_string().into_bytes();
     prepared.render_path(values, &mut scratch)?;
     let url = String::from_utf8_lossy(&scratch).into_owned();
+    if url.len() > LONGEST_URL {
+        let words = format!(
+            "the URL has {} bytes, and the reqwest engine takes {LONGEST_URL} at most",
+            url.len()
+        );
+        return Err(Fault::failure("request", words));
+    }
     let url = Url::parse(&url)
         .map_err(|error| Fault::failure("request", format!("{url:?} is no URL: {error}")))?;
     let mut request = Request::new(prepared.method.clone(), url);

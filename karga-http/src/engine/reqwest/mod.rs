@@ -61,6 +61,8 @@ pub(crate) struct ReqwestUser {
     /// The most redirects to follow.
     redirects: u32,
     proxy: Option<Arc<Proxy>>,
+    /// Whether HTTP/2 is spoken without having been agreed upon.
+    http2_only: bool,
     watch: Arc<Watch>,
     /// Taken along by a request that is under way.
     alarm: Mutex<Option<Box<Alarm>>>,
@@ -105,6 +107,7 @@ impl ReqwestUser {
             cookies: settings.cookies.then(Cookies::default),
             redirects: settings.redirects,
             proxy: settings.proxy.clone(),
+            http2_only: matches!(settings.version, HttpVersion::Http2),
             watch,
             alarm: Mutex::default(),
             known: Mutex::default(),
@@ -246,7 +249,18 @@ impl ReqwestUser {
         self.watch.begin(kept);
         let Message { request, len } = message;
         progress.sends(len + self.proxy.as_ref().map_or(0, |proxy| proxy.len(&request)));
-        let fault = |error: &reqwest::Error| classify(error, &prepared.title);
+        let fault = |error: &reqwest::Error| {
+            let mut fault = classify(error, &prepared.title);
+            if let Some(proxy) = self.proxy.as_ref().filter(|_| error.is_connect()) {
+                fault.words = format!("by the proxy {}: {}", proxy.origin, fault.words);
+            }
+            if self.http2_only && fault.class == "protocol" {
+                fault
+                    .words
+                    .push_str(" (does the server speak HTTP/2, and without TLS?)");
+            }
+            fault
+        };
         let sent = self.client.execute(request).await;
         let mut response = sent.map_err(|error| fault(&error))?;
         progress.is_sent();

@@ -6,33 +6,37 @@ use reqwest::{Request, Url};
 
 use crate::{
     BuildError,
-    target::{authorization, without_password},
+    target::{Origin, authorization, without_password},
 };
 
 /// What stands between users and servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     proxy: reqwest::Proxy,
+    pub(crate) origin: Origin,
     /// Bytes of the header that says to it who asks.
     authorization: usize,
 }
 
 impl Proxy {
     pub(crate) fn new(given: &str) -> Result<Self, BuildError> {
-        let refuse = |why: &str| BuildError::Proxy {
+        let wrong = |why: String| BuildError::Proxy {
             url: without_password(given),
-            why: format!("{why}: write http://host:port"),
+            why,
         };
+        let refuse = |why: &str| wrong(format!("{why}: write http://host:port"));
         let url = Url::parse(given).map_err(|error| refuse(&error.to_string()))?;
         // reqwest goes without a proxy where it does not know the scheme.
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refuse(&format!("its scheme is {:?}", url.scheme())));
         }
+        let origin = Origin::of(&url).map_err(wrong)?;
         let authorization = authorization(&url);
         let field = |value: String| "proxy-authorization: \r\n".len() + value.len();
         let proxy = reqwest::Proxy::all(url).map_err(|error| refuse(&error_chain(&error)))?;
         Ok(Self {
             proxy,
+            origin,
             authorization: authorization.map_or(0, field),
         })
     }
