@@ -167,7 +167,7 @@ impl HttpUser {
                     let title = &prepared.title;
                     format!(
                         "{title}, sent by user {}, needed another, twice in a row, although \
-                         the answer before had kept it open, {idle:?} ago: the server closes \
+                         the answer before had kept it open, {idle:.1?} ago: the server closes \
                          connections without a word, or its answers are longer than they say, \
                          which the lean engine can tell",
                         self.user
