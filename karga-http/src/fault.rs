@@ -72,7 +72,19 @@ impl Fault {
     /// No agreement on TLS, and so no request.
     pub(crate) fn tls(error: &(dyn Error + 'static), to: &dyn std::fmt::Display) -> Self {
         let why = error_chain(error);
-        Self::failure("tls", format!("the TLS handshake with {to} failed: {why}"))
+        Self::of_tls(format!("the TLS handshake with {to} failed: {why}"))
+    }
+
+    /// The same in these words, and the way out where they do not tell it.
+    pub(crate) fn of_tls(mut words: String) -> Self {
+        // What `openssl req -x509` makes unless it is told otherwise.
+        if words.contains("CaUsedAsEndEntity") {
+            words.push_str(
+                " (the server shows an authority's certificate as its own: give it one \
+                 with basicConstraints=CA:FALSE)",
+            );
+        }
+        Self::failure("tls", words)
     }
 
     /// The connection broke when the request was on the wire.

@@ -8,7 +8,7 @@ mod support;
 use karga_core::{Outcome, Scenario as _};
 use karga_http::{BuildError, Capture, Engine, HttpRequest, HttpScenario};
 use support::{
-    DEADLINE, ENGINES, OK, Peer, Refused, SUCCESS, Server, Told, User, certificate,
+    DEADLINE, ENGINES, OK, Peer, Refused, SUCCESS, Server, Told, User, certificate, certificate_of,
     in_the_deadline, in_time,
 };
 use tokio::{
@@ -128,6 +128,32 @@ async fn tls_server(acceptor: TlsAcceptor) -> Server {
         }
     })
     .await
+}
+
+/// As `openssl req -x509` makes one.
+#[tokio::test(start_paused = true)]
+async fn an_authoritys_certificate_as_the_servers_own_is_told_with_the_way_out() {
+    for engine in ENGINES {
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let (pem, acceptor) = certificate_of(params);
+        let server = tls_server(acceptor).await;
+        let builder = HttpScenario::builder(server.url().replace("http", "https"))
+            .engine(engine)
+            .root_certificates_pem(pem);
+        let error = in_time(builder.clone().build().unwrap().setup()).await;
+        let user = User::of(builder).await;
+        assert_eq!(user.call().await.class, "tls", "{engine}");
+        for told in [
+            error.unwrap_err().to_string(),
+            user.scenario.remarks().concat(),
+        ] {
+            assert!(
+                told.contains("basicConstraints=CA:FALSE"),
+                "{engine}: {told}"
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

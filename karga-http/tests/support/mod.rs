@@ -273,6 +273,11 @@ pub fn certificate(name: &str, expired: bool) -> (String, TlsAcceptor) {
     if expired {
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }
+    certificate_of(params)
+}
+
+/// The same of these.
+pub fn certificate_of(params: rcgen::CertificateParams) -> (String, TlsAcceptor) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();

@@ -18,8 +18,8 @@ pub(super) fn classify(error: &reqwest::Error, to: &str) -> Fault {
     let io = find::<io::Error>(error);
     if error.is_connect() {
         return match (find::<rustls::Error>(error), io) {
-            (Some(_), _) => Fault::failure("tls", words),
-            (None, Some(io)) if is_of_handshake(io) => Fault::failure("tls", words),
+            (Some(_), _) => Fault::of_tls(words),
+            (None, Some(io)) if is_of_handshake(io) => Fault::of_tls(words),
             (None, Some(io)) => Fault {
                 words,
                 ..Fault::connect(io, &to)
