@@ -177,7 +177,7 @@ impl ReqwestUser {
             told.reconnects = self.reconnects(origin, &redirects, events.connects.len());
             if let Some(before) = before.filter(|_| direct && told.reconnects > 0) {
                 losses = before.losses + 1;
-                // The client drops one without a reason, too, once in a very long while.
+                // On several threads the client lets one go now and then, for no reason to be seen.
                 told.lost = (losses > 1).then(|| start - before.at);
             }
             told.connects = events.connects;
