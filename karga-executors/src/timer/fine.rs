@@ -271,6 +271,7 @@ mod tests {
         let queue = timer.shared.queue();
         assert_eq!(queue.armed.iter().flatten().count() + queue.later.len(), 2);
     }
+
     /// A wait that was given up leaves its deadline in the queue, and when that
     /// comes, it takes the waker of the worker's next wait.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

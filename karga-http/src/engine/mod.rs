@@ -88,8 +88,8 @@ pub(crate) struct Events {
     pub(crate) connects: Vec<Duration>,
     /// How many of them took the place of another.
     pub(crate) reconnects: u64,
-    /// How long ago the answer before had kept a connection that was gone, as was the one
-    /// before it, where the engine cannot tell why.
+    /// How long ago the answer before had kept a connection that was gone, where neither
+    /// that should be nor the engine can tell why.
     pub(crate) lost: Option<Duration>,
     /// Connections that were given up because of bytes that nobody asked for.
     pub(crate) unsolicited: u64,

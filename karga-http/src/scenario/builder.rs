@@ -201,8 +201,6 @@ impl HttpScenarioBuilder {
         let (uses_lean, because) = self.choose()?;
         let proxy = self.proxy.as_deref().map(reqwest::Proxy::new).transpose()?;
 
-        let proxy_origin = proxy.as_ref().map(|proxy| proxy.origin.clone());
-
         let later = self.requests.iter().flat_map(HttpRequest::captured_names);
         let later = later.map(str::to_owned).collect();
         let mut names = Names::new(self.variables, later)?;
@@ -233,6 +231,10 @@ impl HttpScenarioBuilder {
         } else {
             TlsSettings::unused()?
         });
+        let proxy_dialer = proxy
+            .as_ref()
+            .map(|proxy| Dialer::new(proxy.origin.clone(), &tls))
+            .transpose()?;
         let engine = if uses_lean {
             EnginePlan::Lean
         } else {
@@ -249,9 +251,6 @@ impl HttpScenarioBuilder {
             .into_iter()
             .map(|prepared| plan(prepared, &origins, uses_lean))
             .collect::<Result<_, _>>()?;
-        let proxy = proxy_origin
-            .map(|origin| Dialer::new(origin, &tls))
-            .transpose()?;
         let dialers = origins
             .into_iter()
             .map(|origin| Dialer::new(origin, &tls))
@@ -261,7 +260,7 @@ impl HttpScenarioBuilder {
             Plan {
                 requests,
                 dialers,
-                proxy,
+                proxy: proxy_dialer,
                 captures: names.captures(),
                 variables: names.variables(),
                 engine,

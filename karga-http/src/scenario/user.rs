@@ -2,7 +2,6 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use karga_core::{Action, Count, Iteration, Outcome, Part, Step, Volume};
@@ -23,10 +22,6 @@ use crate::{
     status,
     template::Values,
 };
-
-/// No server should close a connection that has been idle for less: those that do not
-/// wait for long wait for 5 s.
-const SURELY_KEPT: Duration = Duration::from_secs(1);
 
 /// One virtual user of an [`HttpScenario`](crate::HttpScenario), with connections
 /// of its own.
@@ -161,8 +156,7 @@ impl HttpUser {
                     format!("before {title}, user {} was told {said:?}", self.user)
                 });
             }
-            // One that is idle for longer may well be closed.
-            if let Some(idle) = events.lost.filter(|idle| *idle < SURELY_KEPT) {
+            if let Some(idle) = events.lost {
                 self.plan.firsts.note("lost connection", || {
                     let title = &prepared.title;
                     format!(

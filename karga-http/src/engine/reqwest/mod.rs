@@ -7,6 +7,7 @@
 mod cookies;
 mod fault;
 mod message;
+mod patience;
 mod proxy;
 mod redirect;
 mod watch;
@@ -37,7 +38,8 @@ use crate::{
 };
 use cookies::Cookies;
 use fault::{classify, is_before_sending};
-use watch::{Kept, Patience, Watch, WatchLayer};
+use patience::{Kept, Patience};
+use watch::{Watch, WatchLayer};
 
 pub(crate) use message::Message;
 pub(crate) use proxy::Proxy;
@@ -134,7 +136,6 @@ impl ReqwestUser {
             sent: AtomicU64::new(0),
             sending: AtomicU64::new(0),
             received: AtomicU64::new(0),
-            kept: Mutex::default(),
             redirects: Mutex::default(),
         };
         let result = if self.redirects == 0 && self.cookies.is_none() {
@@ -148,9 +149,13 @@ impl ReqwestUser {
         };
         *lock(&self.alarm) = Some(alarm);
 
-        let result = match result {
-            Some(result) => result,
-            None => Err(Fault::timeout(prepared.deadline, progress.phase())),
+        let (result, now_kept) = match result {
+            Some(Ok((answer, kept))) => (Ok(answer), kept),
+            Some(Err(fault)) => (Err(fault), None),
+            None => (
+                Err(Fault::timeout(prepared.deadline, progress.phase())),
+                None,
+            ),
         };
         let events = self.watch.take();
         let unsent = events.cut_off || matches!(&result, Err(fault) if is_before_sending(fault));
@@ -177,28 +182,30 @@ impl ReqwestUser {
             told.reconnects = self.reconnects(origin, &redirects, events.connects.len());
             if let Some(before) = before.filter(|_| direct && told.reconnects > 0) {
                 losses = before.losses + 1;
-                // On several threads the client lets one go now and then, for no reason to be seen.
-                told.lost = (losses > 1).then(|| start - before.at);
+                // On several threads the client lets one go now and then, for no reason to be
+                // seen; and one that has been idle for long may well be closed.
+                let idle = start - before.at;
+                told.lost = (losses > 1 && idle < Kept::SURELY).then_some(idle);
             }
             told.connects = events.connects;
             let statuses = redirects.into_iter().map(|redirect| redirect.status);
             told.redirects = statuses.collect();
         }
-        if stayed && exchange.result.is_ok() && !prepared.closes {
-            let now_kept = lock(&progress.kept).take();
+        if stayed && !prepared.closes {
             *lock(kept) = now_kept.map(|now| Kept { losses, ..now });
         }
         exchange
     }
 
     /// One exchange after the other, as far as answers lead, with the user's cookies.
+    /// `kept` and what is returned are as for [`Self::exchange`].
     async fn follow(
         &self,
         prepared: &Prepared,
         message: Message,
         mut kept: Option<Kept>,
         progress: &Progress<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<(Answer, Option<Kept>), Fault> {
         let Message { mut request, .. } = message;
         let has_cookie = request.headers().contains_key(header::COOKIE);
         let mut followed = 0;
@@ -214,15 +221,15 @@ impl ReqwestUser {
             let Some(Message { request: again, .. }) = message.again() else {
                 return self.exchange(prepared, message, kept, progress).await;
             };
-            let answer = self.exchange(prepared, message, kept, progress).await?;
+            let (answer, now_kept) = self.exchange(prepared, message, kept, progress).await?;
             if let Some(cookies) = &self.cookies {
                 cookies.take(answer.headers(), again.url());
             }
             if self.redirects == 0 {
-                return Ok(answer);
+                return Ok((answer, now_kept));
             }
             let Some(to) = redirect::target(answer.status, answer.headers(), again.url())? else {
-                return Ok(answer);
+                return Ok((answer, now_kept));
             };
             if followed == self.redirects {
                 progress.was_redirected(answer.status, again.url());
@@ -232,20 +239,21 @@ impl ReqwestUser {
             progress.was_redirected(answer.status, &to);
             followed += 1;
             let stays = to.origin() == again.url().origin();
-            kept = lock(&progress.kept).take().filter(|_| stays);
+            kept = now_kept.filter(|_| stays);
             request = redirect::follow(again, answer.status, to);
         }
     }
 
     /// Sends a request and reads the answer to its last byte. `kept` is the connection
-    /// that the last answer of the same server kept.
+    /// that the last answer of the same server kept; the one that this answer keeps is
+    /// returned with it.
     async fn exchange(
         &self,
         prepared: &Prepared,
         message: Message,
         kept: Option<Kept>,
         progress: &Progress<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<(Answer, Option<Kept>), Fault> {
         self.watch.begin(kept);
         let Message { request, len } = message;
         progress.sends(len + self.proxy.as_ref().map_or(0, |proxy| proxy.len(&request)));
@@ -292,15 +300,12 @@ impl ReqwestUser {
                 Err(error) => return Err(fault(&error)),
             }
         }
-        if keeps {
-            let at = Instant::now();
-            *lock(&progress.kept) = Some(Kept {
-                at,
-                waited,
-                losses: 0,
-            });
-        }
-        Ok(Answer::new(status, headers, body))
+        let kept = keeps.then(|| Kept {
+            at: Instant::now(),
+            waited,
+            losses: 0,
+        });
+        Ok((Answer::new(status, headers, body), kept))
     }
 
     /// How many of so many new connections took the place of another: all but
@@ -333,8 +338,6 @@ struct Progress<'a> {
     /// Bytes of a request that may be on the wire or not.
     sending: AtomicU64,
     received: AtomicU64,
-    /// The connection of the last answer, if that keeps it.
-    kept: Mutex<Option<Kept>>,
     redirects: Mutex<Vec<Redirect>>,
 }
 

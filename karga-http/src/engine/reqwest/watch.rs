@@ -1,5 +1,5 @@
-//! How long a client's connections take to open, which it does not tell; and that it
-//! opens none beside one that comes back.
+//! How a client's connections are opened: how long each takes, which the client does not
+//! tell, and none beside one that comes back.
 
 use std::{
     future::{Future, poll_fn},
@@ -7,21 +7,20 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task,
-    time::{Instant, sleep},
-};
+use tokio::{task, time::Instant};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::lock;
+use super::{
+    lock,
+    patience::{Kept, Patience},
+};
 
 /// What happens inside of a client.
 #[derive(Debug, Default)]
@@ -72,63 +71,6 @@ impl Watch {
         } else {
             Events::default()
         }
-    }
-}
-
-/// A connection that an answer kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kept {
-    /// When the answer ended.
-    pub(super) at: Instant,
-    /// Whether its body had to be waited for.
-    pub(super) waited: bool,
-    /// How many connections in a row were gone after one answer, up to this one.
-    pub(super) losses: u32,
-}
-
-/// How long the users of a scenario wait for a connection to come back.
-///
-/// What ends the body for the program lets the client take the connection back too, in
-/// another task. On one thread that stands in the queue by then. Of several threads the
-/// one that has it may have been put aside by the system, for milliseconds if there are
-/// more threads than cores: then it is worth while to sleep, for the request goes out as
-/// soon as the connection is back. Where it never comes back, time is lost, which the
-/// response times would show; so each time in vain halves it.
-#[derive(Debug)]
-pub(crate) struct Patience(AtomicU32);
-
-impl Patience {
-    const FULL_MILLIS: u32 = 4;
-
-    /// Lets the client take its connection back, if it can be on its way.
-    async fn wait(&self, kept: Kept) {
-        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-            // It is back already if the body came with the head.
-            if kept.waited {
-                task::yield_now().await;
-            }
-            return;
-        }
-        let millis = self.0.load(Ordering::Relaxed);
-        if millis > 0 {
-            sleep(Duration::from_millis(millis.into())).await;
-            self.0.store(millis / 2, Ordering::Relaxed);
-        } else {
-            for _ in 0..4 {
-                task::yield_now().await;
-            }
-        }
-    }
-
-    /// It paid.
-    fn restore(&self) {
-        self.0.store(Self::FULL_MILLIS, Ordering::Relaxed);
-    }
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(AtomicU32::new(Self::FULL_MILLIS))
     }
 }
 
