@@ -121,7 +121,8 @@ where
     A: Merge,
 {
     let users = load.users();
-    let (timer, warning) = Timer::new(settings.precision, users);
+    // One of those who wait is the watch.
+    let (timer, warning) = Timer::new(settings.precision, users.saturating_add(1));
     warnings.extend(warning);
     let threads = tokio::runtime::Handle::current().metrics().num_workers();
     let warm_up = settings.warm_up;

@@ -1,4 +1,5 @@
 use std::{
+    future::poll_fn,
     ops::ControlFlow,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -10,7 +11,7 @@ use karga_core::{
 };
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use super::{
@@ -22,6 +23,7 @@ use crate::{
     connect::message_of,
     health::{TOLERANCE, Usage},
     shard::{Books, Tally},
+    timer::Wait,
 };
 
 /// Watches over a run from its beginning to its end.
@@ -111,6 +113,9 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         } = *self.settings;
         let t0 = clock.at(warm_up);
         let after = |instant: Option<Instant>| instant.and_then(|at| at.checked_add(interval));
+        // The run's own timer: where that is fine, one of tokio's beside it would cost
+        // something whenever the thread goes to sleep.
+        let mut wait = self.shared.timer.wait(self.shared.users);
         let mut tick = clock.at(interval);
         let end = clock.at(self.shared.load.duration());
         let mut cut_at = end.and_then(|end| end.checked_add(self.settings.graceful_stop));
@@ -118,10 +123,16 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         let mut idle = false;
         while !idle || self.has_time_left() {
             let warming_up = self.usage.is_none() && self.stopped.is_none();
+            let times = [
+                end.filter(|_| idle),
+                cut_at.filter(|_| self.cut.is_none()),
+                t0.filter(|_| warming_up),
+                tick,
+            ];
+            let next = times.into_iter().flatten().min();
             let stop = tokio::select! {
                 biased;
                 reason = stops.next(observer), if self.stopped.is_none() => Some(reason),
-                () = at(end), if idle => None,
                 ended = self.tasks.set.join_next(), if !idle => match ended {
                     None => {
                         idle = true;
@@ -132,23 +143,26 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
                         None
                     }
                 },
-                () = at(cut_at), if self.cut.is_none() => {
-                    self.cut = Some(clock.now());
-                    // Those who wait for their arrival to be due hear of it too.
-                    self.shared.stop.stop();
-                    self.tasks.set.abort_all();
-                    None
-                }
-                () = at(t0), if warming_up => {
-                    self.usage = Some(Usage::begin());
-                    tick = after(t0);
-                    None
-                }
-                () = at(tick) => {
-                    tick = next_tick(tick, interval);
-                    match self.tick(observer) {
-                        ControlFlow::Break(reason) if self.stopped.is_none() => Some(reason),
-                        _ => None,
+                now = until(&mut wait, next) => {
+                    let passed = |instant: Option<Instant>| instant.is_some_and(|at| at <= now);
+                    if idle && passed(end) {
+                        None
+                    } else if self.cut.is_none() && passed(cut_at) {
+                        self.cut = Some(clock.now());
+                        // Those who wait for their arrival to be due hear of it too.
+                        self.shared.stop.stop();
+                        self.tasks.set.abort_all();
+                        None
+                    } else if warming_up && passed(t0) {
+                        self.usage = Some(Usage::begin());
+                        tick = after(t0);
+                        None
+                    } else {
+                        tick = next_tick(tick, interval);
+                        match self.tick(observer) {
+                            ControlFlow::Break(reason) if self.stopped.is_none() => Some(reason),
+                            _ => None,
+                        }
                     }
                 }
             };
@@ -365,12 +379,13 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
     }
 }
 
-/// Waits for an instant; for ever if there is none.
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
+/// Waits for an instant, for ever if there is none, and tells when that was over.
+async fn until(wait: &mut Wait, instant: Option<Instant>) -> Instant {
+    let Some(instant) = instant else {
+        return std::future::pending().await;
+    };
+    poll_fn(|cx| wait.poll(cx, instant)).await;
+    Instant::now().max(instant)
 }
 
 /// The next multiple of the interval after now; those missed are left out.

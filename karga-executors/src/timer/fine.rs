@@ -1,6 +1,6 @@
-//! Two timerfds for all workers of a run, set to the two earliest deadlines
-//! among them. A task of its own waits for the timers and wakes the workers that
-//! are due, so that a run needs two file descriptors however many workers it has.
+//! Two timerfds for all who wait in a run, set to the two earliest deadlines
+//! among them. A task of its own waits for the timers and wakes those who are due,
+//! so that a run needs two file descriptors however many waiters it has.
 //!
 //! One timer would do. But to set it to a deadline that comes before all others
 //! of the core, the kernel has to program the interrupt of the clock, which on a
@@ -46,7 +46,7 @@ struct Shared {
 /// How many timers there are.
 const TIMERS: usize = 2;
 
-/// A deadline and its worker.
+/// A deadline and its waiter.
 type Entry = (Instant, usize);
 
 #[derive(Debug)]
@@ -55,31 +55,31 @@ struct Queue {
     armed: [Option<Entry>; TIMERS],
     /// Those after them, the earliest first.
     later: BinaryHeap<Reverse<Entry>>,
-    /// Whom to wake, for each worker.
+    /// Whom to wake, for each waiter.
     wakers: Vec<Option<Waker>>,
 }
 
 impl FineTimer {
-    pub(crate) fn new(workers: u64) -> io::Result<Self> {
-        let workers = usize::try_from(workers).unwrap_or(usize::MAX);
+    pub(crate) fn new(waiters: u64) -> io::Result<Self> {
+        let waiters = usize::try_from(waiters).unwrap_or(usize::MAX);
         let shared = Arc::new(Shared {
             timers: [timer()?, timer()?],
             base: (Instant::now(), clock_gettime(ClockId::Monotonic)),
             queue: Mutex::new(Queue {
                 armed: [None; TIMERS],
                 later: BinaryHeap::new(),
-                wakers: vec![None; workers],
+                wakers: vec![None; waiters],
             }),
         });
         let driver = tokio::spawn(drive(Arc::clone(&shared))).abort_handle();
         Ok(Self { shared, driver })
     }
 
-    pub(crate) fn wait(&self, worker: u64) -> Wait {
+    pub(crate) fn wait(&self, waiter: u64) -> Wait {
         Wait {
             shared: Arc::clone(&self.shared),
-            worker: usize::try_from(worker).unwrap_or(usize::MAX),
-            waiting: false,
+            waiter: usize::try_from(waiter).unwrap_or(usize::MAX),
+            queued: None,
         }
     }
 }
@@ -102,7 +102,7 @@ fn timer() -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
-/// Wakes the workers that are due, for ever.
+/// Wakes those who are due, for ever.
 async fn drive(shared: Arc<Shared>) {
     let mut due = Vec::new();
     // An error is the runtime's shutdown.
@@ -150,7 +150,7 @@ impl Shared {
         }
     }
 
-    /// Takes the workers that are due out of the queue, and arms the timers for
+    /// Takes those who are due out of the queue, and arms the timers for
     /// what comes next.
     fn expire(&self, expired: [bool; TIMERS], due: &mut Vec<Waker>) {
         let mut queue = self.queue();
@@ -162,8 +162,8 @@ impl Shared {
         let now = Instant::now();
         for (timer, expired) in expired.into_iter().enumerate() {
             match armed[timer] {
-                Some((deadline, worker)) if deadline <= now => {
-                    due.extend(wakers[worker].take());
+                Some((deadline, waiter)) if deadline <= now => {
+                    due.extend(wakers[waiter].take());
                     armed[timer] = None;
                 }
                 // It was armed for something else while it expired.
@@ -171,11 +171,11 @@ impl Shared {
                 _ => {}
             }
         }
-        while let Some(Reverse((deadline, worker))) = later.peek().copied() {
+        while let Some(Reverse((deadline, waiter))) = later.peek().copied() {
             if deadline <= now {
-                due.extend(wakers[worker].take());
+                due.extend(wakers[waiter].take());
             } else if let Some(timer) = armed.iter().position(Option::is_none) {
-                armed[timer] = Some((deadline, worker));
+                armed[timer] = Some((deadline, waiter));
                 self.arm(timer, deadline);
             } else {
                 break;
@@ -202,13 +202,13 @@ impl Shared {
     }
 }
 
-/// One worker's wait.
+/// One waiter's wait.
 #[derive(Debug)]
 pub(crate) struct Wait {
     shared: Arc<Shared>,
-    worker: usize,
-    /// Whether the deadline is in the queue.
-    waiting: bool,
+    waiter: usize,
+    /// The deadline that is in the queue.
+    queued: Option<Instant>,
 }
 
 impl Wait {
@@ -217,13 +217,13 @@ impl Wait {
         // it as well, so either the waker is there in time or the deadline is seen to be past.
         let mut queue = self.shared.queue();
         if Instant::now() >= deadline {
-            self.waiting = false;
+            self.queued = None;
             return Poll::Ready(());
         }
-        queue.wakers[self.worker] = Some(cx.waker().clone());
-        if !self.waiting {
-            self.waiting = true;
-            self.shared.add(&mut queue, (deadline, self.worker));
+        queue.wakers[self.waiter] = Some(cx.waker().clone());
+        if self.queued != Some(deadline) {
+            self.queued = Some(deadline);
+            self.shared.add(&mut queue, (deadline, self.waiter));
         }
         Poll::Pending
     }
@@ -238,10 +238,10 @@ mod tests {
     /// Deadlines come in no order, several at one time, and before others that
     /// the timers are armed for.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn every_worker_is_woken_and_none_early() {
-        const WORKERS: u64 = 9;
+    async fn everyone_is_woken_and_none_early() {
+        const WAITERS: u64 = 9;
         const FAR: Duration = Duration::from_secs(3600);
-        let timer = FineTimer::new(WORKERS).unwrap();
+        let timer = FineTimer::new(WAITERS).unwrap();
         let begin = Instant::now();
         let waits = |deadline: Instant, mut wait: Wait| async move {
             poll_fn(|cx| wait.poll(cx, deadline)).await;
@@ -249,47 +249,46 @@ mod tests {
             wait
         };
         // Nobody waits for them any more, and they stay in the queue.
-        for worker in 0..2 {
-            let left = waits(begin + FAR, timer.wait(worker));
+        for waiter in 0..2 {
+            let left = waits(begin + FAR, timer.wait(waiter));
             assert!(tokio::time::timeout(Duration::ZERO, left).await.is_err());
         }
         let (sender, woken) = mpsc::channel();
-        for worker in 0..WORKERS {
-            let (mut wait, sender) = (timer.wait(worker), sender.clone());
+        for waiter in 0..WAITERS {
+            let (mut wait, sender) = (timer.wait(waiter), sender.clone());
             tokio::spawn(async move {
                 for round in 0..20 {
-                    let millis = (WORKERS - worker) * 7 % 5 + round;
+                    let millis = (WAITERS - waiter) * 7 % 5 + round;
                     wait = waits(begin + Duration::from_millis(millis), wait).await;
                 }
-                sender.send(worker).unwrap();
+                sender.send(waiter).unwrap();
             });
         }
         drop(sender);
         let all = tokio::task::spawn_blocking(move || woken.iter().count() as u64);
         let all = tokio::time::timeout(Duration::from_secs(60), all).await;
-        assert_eq!(all.unwrap().unwrap(), WORKERS);
+        assert_eq!(all.unwrap().unwrap(), WAITERS);
         let queue = timer.shared.queue();
         assert_eq!(queue.armed.iter().flatten().count() + queue.later.len(), 2);
     }
 
     /// A wait that was given up leaves its deadline in the queue, and when that
-    /// comes, it takes the waker of the worker's next wait.
+    /// comes, it takes the waker of the next wait.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_deadline_that_was_left_takes_nobody_elses_wake() {
-        const WORKERS: u64 = 8;
+        const WAITERS: u64 = 8;
         const WAITS: u64 = 10_000;
-        let timer = FineTimer::new(WORKERS).unwrap();
-        let waits = (0..WORKERS).map(|worker| {
-            let mut wait = timer.wait(worker);
+        let timer = FineTimer::new(WAITERS).unwrap();
+        let waits = (0..WAITERS).map(|waiter| {
+            let mut wait = timer.wait(waiter);
             tokio::spawn(async move {
                 for n in 0..WAITS {
                     // All short, and in no order.
-                    let nanos = (n + worker).wrapping_mul(7_919) % 20_000;
+                    let nanos = (n + waiter).wrapping_mul(7_919) % 20_000;
                     let deadline = Instant::now() + Duration::from_nanos(nanos);
                     if n % 20 == 0 {
                         let left = poll_fn(|cx| Poll::Ready(wait.poll(cx, deadline)));
-                        let _ = left.await;
-                        wait.waiting = false;
+                        let _: Poll<()> = left.await;
                         continue;
                     }
                     poll_fn(|cx| wait.poll(cx, deadline)).await;
