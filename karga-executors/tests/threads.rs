@@ -23,7 +23,7 @@ use karga_core::{
     Action, Arrivals, ExecuteError, Executor, Observer, Scenario, Snapshot, StopReason,
 };
 use karga_executors::{IterationsExecutor, OverloadPolicy, Precision, UsersExecutor};
-use support::{BreakAt, Counter, Plain, Times, does, flat, ms, run, run_with, secs, sure};
+use support::{BreakAt, Counter, Plain, Times, does, figures, flat, ms, run, run_with, secs, sure};
 
 /// Far more than the machine can do, so that no worker ever waits.
 const HOT: f64 = 1e8;
@@ -210,6 +210,32 @@ async fn a_fine_timer_is_never_early() {
                 .all(|s| s.start >= s.iteration.due)
         );
     }
+}
+
+/// All that a run waits for beside its arrivals: intervals, the end of the warm-up, and
+/// the end of the grace time, which cuts off what never ends by itself.
+#[tokio::test(flavor = "current_thread")]
+async fn a_fine_timer_serves_the_run_itself() {
+    let never = does(|_| std::future::pending::<()>());
+    let settings = |length| {
+        let settings = flat(1000.0, length).precision(Precision::Fine).workers(4);
+        settings
+            .warm_up(ms(50))
+            .interval(ms(20))
+            .graceful_stop(ms(60))
+    };
+    let endless = settings(secs(3600)).build().unwrap();
+    let run = sure(run_with(&endless, &never, Plain(0), &mut BreakAt(4)).await);
+    assert_ne!(run.stop, StopReason::Completed);
+    assert_eq!(run.account.interrupted, run.account.planned);
+
+    let begin = std::time::Instant::now();
+    let run = sure(self::run(settings(ms(100)), &never, Plain(0)).await);
+    assert!(begin.elapsed() >= ms(160));
+    assert_eq!(run.stop, StopReason::Completed);
+    assert_eq!(figures(run.account), [50, 0, 0, 50]);
+    let warm_up = run.warm_up.map(|warm_up| figures(warm_up.account));
+    assert_eq!(warm_up, Some([50, 0, 0, 50]));
 }
 
 #[test]

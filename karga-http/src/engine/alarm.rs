@@ -1,5 +1,7 @@
 //! The deadline of a request, for less than the price of a timer per request.
 
+mod elsewhere;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -20,15 +22,28 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Alarm {
     deadline: Instant,
+    /// Makes the timer.
+    until: fn(Instant) -> Sleep,
     sleep: Option<Pin<Box<Sleep>>>,
     /// Whom the timer wakes.
     wakes: Option<Waker>,
 }
 
 impl Alarm {
+    /// One whose timer the runtime keeps in which it is used.
     pub(crate) fn new() -> Self {
+        Self::of(sleep_until)
+    }
+
+    /// One whose timer is kept elsewhere.
+    pub(crate) fn kept_elsewhere() -> Self {
+        Self::of(elsewhere::sleep_until)
+    }
+
+    fn of(until: fn(Instant) -> Sleep) -> Self {
         Self {
             deadline: Instant::now(),
+            until,
             sleep: None,
             wakes: None,
         }
@@ -57,10 +72,8 @@ impl Alarm {
     /// Sets the timer, unless the deadline has passed.
     fn set(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wakes = None;
-        let deadline = self.deadline;
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let (deadline, until) = (self.deadline, self.until);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(until(deadline)));
         loop {
             if sleep.deadline() > deadline {
                 sleep.as_mut().reset(deadline);

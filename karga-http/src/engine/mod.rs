@@ -18,6 +18,9 @@ use crate::{answer::Answer, fault::Fault};
 /// | cookies, redirects, proxies | no | yes |
 /// | connections | one for each user and server | those of a client for each user |
 /// | CPU per request | about wrk's, of small answers without TLS | that of reqwest |
+///
+/// Deadlines of the lean engine are kept by a thread of the process's own, which is
+/// started with its first request and sleeps until one passes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {

@@ -50,7 +50,7 @@ impl Seat {
     fn new() -> Box<Self> {
         Box::new(Self {
             connection: None,
-            alarm: Alarm::new(),
+            alarm: Alarm::kept_elsewhere(),
             untold: Vec::new(),
         })
     }
