@@ -11,7 +11,7 @@ readonly CONNECTIONS=32 RATE=5000
 readonly WRK2_US=26 OHA_US=44
 
 readonly CLOSED=(bare-tokio wrk karga-lean bare-hyper oha rlt bare-reqwest karga-reqwest karga-0.4 goose vegeta k6)
-readonly OPEN=(karga-coarse karga-fine oha rlt vegeta k6)
+readonly OPEN=(bare-timer karga-coarse karga-fine oha rlt vegeta k6)
 
 usage() {
     cat <<USAGE
@@ -299,7 +299,7 @@ run_contender() {
     'open oha') run_oha -q "$RATE" ;;
     'open vegeta') run_vegeta -rate "$RATE/1s" ;;
     'open k6') run_k6 "$k6_open" ;;
-    'open rlt') run_rival rivals-http rlt --rate "$RATE" ;;
+    'open rlt' | 'open bare-timer') run_rival rivals-http "$2" --rate "$RATE" ;;
     esac
 }
 

@@ -8,6 +8,7 @@
 mod bare;
 mod hyper_client;
 mod load;
+mod paced;
 mod published;
 mod rlt_suite;
 
@@ -33,6 +34,8 @@ enum Contender {
     BareHyper,
     /// A bare loop: one reqwest client that all share
     BareReqwest,
+    /// A bare loop at a rate: epoll, a timer for each request, and httparse
+    BareTimer,
     /// rlt 0.5.0 over hyper's client connection
     Rlt,
     /// karga 0.4.0 over one reqwest client that all share
@@ -45,8 +48,12 @@ fn main() -> Result<()> {
     let done = match contender {
         Contender::Rlt => rlt_suite::run(&load)?,
         Contender::Published => published::run(&load)?,
+        Contender::BareTimer => {
+            let (authority, path) = parts(&load.url)?;
+            paced::run(&load, authority, path)?
+        }
         bare => {
-            ensure!(load.rate.is_none(), "a bare loop has no rate");
+            ensure!(load.rate.is_none(), "this bare loop has no rate");
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(bare_loop(bare, &load))?
         }
