@@ -238,6 +238,27 @@ async fn a_fine_timer_serves_the_run_itself() {
     assert_eq!(warm_up, Some([50, 0, 0, 50]));
 }
 
+/// An observer that is never done in time leaves the thread to the workers all the same.
+#[tokio::test(flavor = "current_thread")]
+async fn an_observer_that_is_always_late_holds_nobody_up() {
+    for precision in [Precision::Coarse, Precision::Fine] {
+        let settings = flat(1000.0, ms(200)).precision(precision).workers(4);
+        let executor = settings.interval(ms(1)).build().unwrap();
+        let run = run_with(&executor, &does(|_| async {}), Plain(0), &mut Slow).await;
+        assert_eq!(figures(sure(run).account), [200, 200, 0, 0]);
+    }
+}
+
+/// Takes twice an interval of 1 ms.
+struct Slow;
+
+impl<A> Observer<A> for Slow {
+    fn on_interval(&mut self, _: &Snapshot<'_, A>) -> ControlFlow<StopReason> {
+        std::thread::sleep(ms(2));
+        ControlFlow::Continue(())
+    }
+}
+
 #[test]
 fn a_current_thread_runtime_serves() {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -328,3 +328,14 @@ fn a_warm_up_that_leaves_nothing_is_refused() {
     );
     flat(10.0, secs(3)).warm_up(ms(2900)).build().unwrap();
 }
+
+/// The end of the warm-up, an interval and the cut-off fall into one tick of tokio's timer:
+/// whoever was woken by then runs before the cut-off.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_no_grace_time_waits_for_those_who_are_due() {
+    tokio::time::advance(Duration::from_micros(300)).await;
+    let settings = flat(1000.0, ms(100)).warm_up(ms(99)).interval(ms(33));
+    let settings = settings.graceful_stop(ms(0)).workers(4);
+    let run = sure(run(settings, &does(|_| async {}), Plain(0)).await);
+    assert_eq!(figures(run.account), [1, 1, 0, 0]);
+}

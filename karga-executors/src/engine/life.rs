@@ -121,8 +121,7 @@ where
     A: Merge,
 {
     let users = load.users();
-    // One of those who wait is the watch.
-    let (timer, warning) = Timer::new(settings.precision, users.saturating_add(1));
+    let (timer, warning) = Timer::new(settings.precision, users);
     warnings.extend(warning);
     let threads = tokio::runtime::Handle::current().metrics().num_workers();
     let warm_up = settings.warm_up;

@@ -113,9 +113,7 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
         } = *self.settings;
         let t0 = clock.at(warm_up);
         let after = |instant: Option<Instant>| instant.and_then(|at| at.checked_add(interval));
-        // The run's own timer: where that is fine, one of tokio's beside it would cost
-        // something whenever the thread goes to sleep.
-        let mut wait = self.shared.timer.wait(self.shared.users);
+        let mut wait = self.shared.timer.wait_of_run();
         let mut tick = clock.at(interval);
         let end = clock.at(self.shared.load.duration());
         let mut cut_at = end.and_then(|end| end.checked_add(self.settings.graceful_stop));
@@ -143,17 +141,19 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
                         None
                     }
                 },
-                now = until(&mut wait, next) => {
-                    let passed = |instant: Option<Instant>| instant.is_some_and(|at| at <= now);
-                    if idle && passed(end) {
-                        None
-                    } else if self.cut.is_none() && passed(cut_at) {
+                () = until(&mut wait, next) => {
+                    // What is later than that has its own turn, however late this one is: a
+                    // cut-off must not come before those who were woken by then have run.
+                    let is_next = |time: Option<Instant>| time.is_some() && time <= next;
+                    if idle && is_next(end) {
+                        break;
+                    } else if self.cut.is_none() && is_next(cut_at) {
                         self.cut = Some(clock.now());
                         // Those who wait for their arrival to be due hear of it too.
                         self.shared.stop.stop();
                         self.tasks.set.abort_all();
                         None
-                    } else if warming_up && passed(t0) {
+                    } else if warming_up && is_next(t0) {
                         self.usage = Some(Usage::begin());
                         tick = after(t0);
                         None
@@ -379,13 +379,12 @@ impl<'a, A: Merge, L: Load> Watch<'a, A, L> {
     }
 }
 
-/// Waits for an instant, for ever if there is none, and tells when that was over.
-async fn until(wait: &mut Wait, instant: Option<Instant>) -> Instant {
-    let Some(instant) = instant else {
-        return std::future::pending().await;
-    };
-    poll_fn(|cx| wait.poll(cx, instant)).await;
-    Instant::now().max(instant)
+/// Waits for an instant; for ever if there is none.
+async fn until(wait: &mut Wait, instant: Option<Instant>) {
+    match instant {
+        Some(instant) => poll_fn(|cx| wait.poll(cx, instant)).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next multiple of the interval after now; those missed are left out.

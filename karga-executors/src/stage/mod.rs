@@ -177,7 +177,7 @@ pub enum Precision {
     #[default]
     Coarse,
     /// A timer of the operating system: some ten microseconds late, for more
-    /// CPU per arrival. On Linux (a timerfd); elsewhere, and under a clock
-    /// that a test has paused, the coarse timer serves.
+    /// CPU per arrival. On Linux (timerfds); elsewhere, and under a clock
+    /// that a test had paused before the run, the coarse timer serves.
     Fine,
 }

@@ -1,6 +1,6 @@
-//! Two timerfds for all who wait in a run, set to the two earliest deadlines
-//! among them. A task of its own waits for the timers and wakes those who are due,
-//! so that a run needs two file descriptors however many waiters it has.
+//! Two timerfds for all workers of a run, set to the two earliest deadlines
+//! among them. A task of its own waits for the timers and wakes the workers that
+//! are due, so that a run needs two file descriptors however many workers it has.
 //!
 //! One timer would do. But to set it to a deadline that comes before all others
 //! of the core, the kernel has to program the interrupt of the clock, which on a
@@ -36,17 +36,14 @@ pub(crate) struct FineTimer {
 
 #[derive(Debug)]
 struct Shared {
-    timers: [AsyncFd<OwnedFd>; TIMERS],
-    /// The same moment on both clocks: `Instant` and CLOCK_MONOTONIC, which
-    /// tick alike.
-    base: (Instant, Timespec),
+    timers: [TimerFd; TIMERS],
     queue: Mutex<Queue>,
 }
 
 /// How many timers there are.
 const TIMERS: usize = 2;
 
-/// A deadline and its waiter.
+/// A deadline and its worker.
 type Entry = (Instant, usize);
 
 #[derive(Debug)]
@@ -55,31 +52,30 @@ struct Queue {
     armed: [Option<Entry>; TIMERS],
     /// Those after them, the earliest first.
     later: BinaryHeap<Reverse<Entry>>,
-    /// Whom to wake, for each waiter.
+    /// Whom to wake, for each worker.
     wakers: Vec<Option<Waker>>,
 }
 
 impl FineTimer {
-    pub(crate) fn new(waiters: u64) -> io::Result<Self> {
-        let waiters = usize::try_from(waiters).unwrap_or(usize::MAX);
+    pub(crate) fn new(workers: u64) -> io::Result<Self> {
+        let workers = usize::try_from(workers).unwrap_or(usize::MAX);
         let shared = Arc::new(Shared {
-            timers: [timer()?, timer()?],
-            base: (Instant::now(), clock_gettime(ClockId::Monotonic)),
+            timers: [TimerFd::new()?, TimerFd::new()?],
             queue: Mutex::new(Queue {
                 armed: [None; TIMERS],
                 later: BinaryHeap::new(),
-                wakers: vec![None; waiters],
+                wakers: vec![None; workers],
             }),
         });
         let driver = tokio::spawn(drive(Arc::clone(&shared))).abort_handle();
         Ok(Self { shared, driver })
     }
 
-    pub(crate) fn wait(&self, waiter: u64) -> Wait {
+    pub(crate) fn wait(&self, worker: u64) -> Wait {
         Wait {
             shared: Arc::clone(&self.shared),
-            waiter: usize::try_from(waiter).unwrap_or(usize::MAX),
-            queued: None,
+            worker: usize::try_from(worker).unwrap_or(usize::MAX),
+            waiting: false,
         }
     }
 }
@@ -90,19 +86,7 @@ impl Drop for FineTimer {
     }
 }
 
-fn timer() -> io::Result<AsyncFd<OwnedFd>> {
-    let fd = timerfd_create(
-        TimerfdClockId::Monotonic,
-        TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-    )?;
-    #[expect(
-        deprecated,
-        reason = "sound for an `OwnedFd`; what replaces it is unsafe code"
-    )]
-    AsyncFd::with_interest(fd, Interest::READABLE)
-}
-
-/// Wakes those who are due, for ever.
+/// Wakes the workers that are due, for ever.
 async fn drive(shared: Arc<Shared>) {
     let mut due = Vec::new();
     // An error is the runtime's shutdown.
@@ -128,7 +112,7 @@ impl Shared {
             later.push(Reverse(entry));
         } else {
             later.extend(armed[timer].replace(entry).map(Reverse));
-            self.arm(timer, entry.0);
+            self.timers[timer].set(entry.0);
         }
     }
 
@@ -136,12 +120,7 @@ impl Shared {
     fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<io::Result<[bool; TIMERS]>> {
         let mut expired = [false; TIMERS];
         for (timer, expired) in self.timers.iter().zip(&mut expired) {
-            // Once more after it is cleared, to be woken.
-            while let Poll::Ready(mut ready) = timer.poll_read_ready(cx)? {
-                // The timer is not read: setting it anew takes the expiry back.
-                ready.clear_ready();
-                *expired = true;
-            }
+            *expired = timer.poll_expired(cx)?.is_ready();
         }
         if expired.contains(&true) {
             Poll::Ready(Ok(expired))
@@ -150,7 +129,7 @@ impl Shared {
         }
     }
 
-    /// Takes those who are due out of the queue, and arms the timers for
+    /// Takes the workers that are due out of the queue, and arms the timers for
     /// what comes next.
     fn expire(&self, expired: [bool; TIMERS], due: &mut Vec<Waker>) {
         let mut queue = self.queue();
@@ -162,30 +141,84 @@ impl Shared {
         let now = Instant::now();
         for (timer, expired) in expired.into_iter().enumerate() {
             match armed[timer] {
-                Some((deadline, waiter)) if deadline <= now => {
-                    due.extend(wakers[waiter].take());
+                Some((deadline, worker)) if deadline <= now => {
+                    due.extend(wakers[worker].take());
                     armed[timer] = None;
                 }
                 // It was armed for something else while it expired.
-                Some((deadline, _)) if expired => self.arm(timer, deadline),
+                Some((deadline, _)) if expired => self.timers[timer].set(deadline),
                 _ => {}
             }
         }
-        while let Some(Reverse((deadline, waiter))) = later.peek().copied() {
+        while let Some(Reverse((deadline, worker))) = later.peek().copied() {
             if deadline <= now {
-                due.extend(wakers[waiter].take());
+                due.extend(wakers[worker].take());
             } else if let Some(timer) = armed.iter().position(Option::is_none) {
-                armed[timer] = Some((deadline, waiter));
-                self.arm(timer, deadline);
+                armed[timer] = Some((deadline, worker));
+                self.timers[timer].set(deadline);
             } else {
                 break;
             }
             later.pop();
         }
     }
+}
 
-    /// Sets a timer; a deadline that has passed fires at once.
-    fn arm(&self, timer: usize, deadline: Instant) {
+/// One worker's wait.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    shared: Arc<Shared>,
+    worker: usize,
+    /// Whether the deadline is in the queue.
+    waiting: bool,
+}
+
+impl Wait {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        // The clock is read under the lock: whoever takes the deadline out of the queue holds
+        // it as well, so either the waker is there in time or the deadline is seen to be past.
+        let mut queue = self.shared.queue();
+        if Instant::now() >= deadline {
+            self.waiting = false;
+            return Poll::Ready(());
+        }
+        queue.wakers[self.worker] = Some(cx.waker().clone());
+        if !self.waiting {
+            self.waiting = true;
+            self.shared.add(&mut queue, (deadline, self.worker));
+        }
+        Poll::Pending
+    }
+}
+
+/// One timer.
+#[derive(Debug)]
+struct TimerFd {
+    fd: AsyncFd<OwnedFd>,
+    /// The same moment on both clocks: `Instant` and CLOCK_MONOTONIC, which
+    /// tick alike.
+    base: (Instant, Timespec),
+}
+
+impl TimerFd {
+    fn new() -> io::Result<Self> {
+        let fd = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
+        #[expect(
+            deprecated,
+            reason = "sound for an `OwnedFd`; what replaces it is unsafe code"
+        )]
+        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Self {
+            fd,
+            base: (Instant::now(), clock_gettime(ClockId::Monotonic)),
+        })
+    }
+
+    /// Sets the timer; a deadline that has passed fires at once.
+    fn set(&self, deadline: Instant) {
         let (instant, monotonic) = self.base;
         let since = deadline.saturating_duration_since(instant);
         // Rounded up by the time between the two readings of the clocks.
@@ -197,35 +230,62 @@ impl Shared {
             it_interval: Timespec::default(),
             it_value: value,
         };
-        timerfd_settime(&self.timers[timer], TimerfdTimerFlags::ABSTIME, &spec)
+        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &spec)
             .expect("invariant: an open timerfd takes every valid time");
+    }
+
+    /// Ready once each time that the timer has expired.
+    fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut expired = false;
+        // Once more after it is cleared, to be woken.
+        while let Poll::Ready(mut ready) = self.fd.poll_read_ready(cx)? {
+            // The timer is not read: setting it anew takes the expiry back.
+            ready.clear_ready();
+            expired = true;
+        }
+        if expired {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
     }
 }
 
-/// One waiter's wait.
+/// A wait with a timer of its own, for one who is to be woken however many
+/// workers are due.
 #[derive(Debug)]
-pub(crate) struct Wait {
-    shared: Arc<Shared>,
-    waiter: usize,
-    /// The deadline that is in the queue.
-    queued: Option<Instant>,
+pub(crate) struct Alone {
+    timer: TimerFd,
+    /// What the timer is set to.
+    set: Option<Instant>,
 }
 
-impl Wait {
+impl Alone {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            timer: TimerFd::new()?,
+            set: None,
+        })
+    }
+
+    /// A deadline that has passed has to wait for the runtime's driver as well,
+    /// so that whoever is late with all it waits for lets others run.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        // The clock is read under the lock: whoever takes the deadline out of the queue holds
-        // it as well, so either the waker is there in time or the deadline is seen to be past.
-        let mut queue = self.shared.queue();
-        if Instant::now() >= deadline {
-            self.queued = None;
-            return Poll::Ready(());
+        if self.set != Some(deadline) {
+            self.set = Some(deadline);
+            self.timer.set(deadline);
         }
-        queue.wakers[self.waiter] = Some(cx.waker().clone());
-        if self.queued != Some(deadline) {
-            self.queued = Some(deadline);
-            self.shared.add(&mut queue, (deadline, self.waiter));
+        // An error is the runtime's shutdown.
+        let Poll::Ready(Ok(())) = self.timer.poll_expired(cx) else {
+            return Poll::Pending;
+        };
+        if Instant::now() < deadline {
+            // It expired as it was set before.
+            self.timer.set(deadline);
+            return Poll::Pending;
         }
-        Poll::Pending
+        self.set = None;
+        Poll::Ready(())
     }
 }
 
@@ -238,10 +298,10 @@ mod tests {
     /// Deadlines come in no order, several at one time, and before others that
     /// the timers are armed for.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn everyone_is_woken_and_none_early() {
-        const WAITERS: u64 = 9;
+    async fn every_worker_is_woken_and_none_early() {
+        const WORKERS: u64 = 9;
         const FAR: Duration = Duration::from_secs(3600);
-        let timer = FineTimer::new(WAITERS).unwrap();
+        let timer = FineTimer::new(WORKERS).unwrap();
         let begin = Instant::now();
         let waits = |deadline: Instant, mut wait: Wait| async move {
             poll_fn(|cx| wait.poll(cx, deadline)).await;
@@ -249,46 +309,47 @@ mod tests {
             wait
         };
         // Nobody waits for them any more, and they stay in the queue.
-        for waiter in 0..2 {
-            let left = waits(begin + FAR, timer.wait(waiter));
+        for worker in 0..2 {
+            let left = waits(begin + FAR, timer.wait(worker));
             assert!(tokio::time::timeout(Duration::ZERO, left).await.is_err());
         }
         let (sender, woken) = mpsc::channel();
-        for waiter in 0..WAITERS {
-            let (mut wait, sender) = (timer.wait(waiter), sender.clone());
+        for worker in 0..WORKERS {
+            let (mut wait, sender) = (timer.wait(worker), sender.clone());
             tokio::spawn(async move {
                 for round in 0..20 {
-                    let millis = (WAITERS - waiter) * 7 % 5 + round;
+                    let millis = (WORKERS - worker) * 7 % 5 + round;
                     wait = waits(begin + Duration::from_millis(millis), wait).await;
                 }
-                sender.send(waiter).unwrap();
+                sender.send(worker).unwrap();
             });
         }
         drop(sender);
         let all = tokio::task::spawn_blocking(move || woken.iter().count() as u64);
         let all = tokio::time::timeout(Duration::from_secs(60), all).await;
-        assert_eq!(all.unwrap().unwrap(), WAITERS);
+        assert_eq!(all.unwrap().unwrap(), WORKERS);
         let queue = timer.shared.queue();
         assert_eq!(queue.armed.iter().flatten().count() + queue.later.len(), 2);
     }
 
     /// A wait that was given up leaves its deadline in the queue, and when that
-    /// comes, it takes the waker of the next wait.
+    /// comes, it takes the waker of the worker's next wait.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_deadline_that_was_left_takes_nobody_elses_wake() {
-        const WAITERS: u64 = 8;
+        const WORKERS: u64 = 8;
         const WAITS: u64 = 10_000;
-        let timer = FineTimer::new(WAITERS).unwrap();
-        let waits = (0..WAITERS).map(|waiter| {
-            let mut wait = timer.wait(waiter);
+        let timer = FineTimer::new(WORKERS).unwrap();
+        let waits = (0..WORKERS).map(|worker| {
+            let mut wait = timer.wait(worker);
             tokio::spawn(async move {
                 for n in 0..WAITS {
                     // All short, and in no order.
-                    let nanos = (n + waiter).wrapping_mul(7_919) % 20_000;
+                    let nanos = (n + worker).wrapping_mul(7_919) % 20_000;
                     let deadline = Instant::now() + Duration::from_nanos(nanos);
                     if n % 20 == 0 {
                         let left = poll_fn(|cx| Poll::Ready(wait.poll(cx, deadline)));
-                        let _: Poll<()> = left.await;
+                        let _ = left.await;
+                        wait.waiting = false;
                         continue;
                     }
                     poll_fn(|cx| wait.poll(cx, deadline)).await;

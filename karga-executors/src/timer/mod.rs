@@ -1,4 +1,4 @@
-//! Waiting for the time at which an arrival is due.
+//! Waiting for the time at which an arrival is due, or something of the run itself.
 
 #[cfg(target_os = "linux")]
 mod fine;
@@ -18,24 +18,24 @@ use crate::Precision;
 pub(crate) enum Timer {
     /// Tokio's own.
     Coarse,
-    /// Two timerfds for all.
+    /// Two timerfds for all workers.
     #[cfg(target_os = "linux")]
     Fine(fine::FineTimer),
 }
 
 impl Timer {
-    /// A timer for this many who wait; a coarse one, and a warning, where a fine
-    /// one cannot be had.
-    pub(crate) fn new(precision: Precision, waiters: u64) -> (Self, Option<String>) {
+    /// A timer for this many workers; a coarse one, and a warning, where a
+    /// fine one cannot be had.
+    pub(crate) fn new(precision: Precision, workers: u64) -> (Self, Option<String>) {
         match precision {
             Precision::Coarse => (Self::Coarse, None),
             #[cfg(target_os = "linux")]
             Precision::Fine if !crate::clock::runs() => {
-                let _ = waiters;
+                let _ = workers;
                 (Self::Coarse, None)
             }
             #[cfg(target_os = "linux")]
-            Precision::Fine => match fine::FineTimer::new(waiters) {
+            Precision::Fine => match fine::FineTimer::new(workers) {
                 Ok(timer) => (Self::Fine(timer), None),
                 Err(error) => (
                     Self::Coarse,
@@ -44,32 +44,47 @@ impl Timer {
             },
             #[cfg(not(target_os = "linux"))]
             Precision::Fine => {
-                let _ = waiters;
+                let _ = workers;
                 let why = "there is no fine timer on this system, a coarse one serves";
                 (Self::Coarse, Some(why.to_owned()))
             }
         }
     }
 
-    pub(crate) fn wait(&self, waiter: u64) -> Wait {
+    pub(crate) fn wait(&self, worker: u64) -> Wait {
+        match self {
+            Self::Coarse => {
+                let _ = worker;
+                Wait::Coarse(None)
+            }
+            #[cfg(target_os = "linux")]
+            Self::Fine(timer) => Wait::Fine(timer.wait(worker)),
+        }
+    }
+
+    /// A wait of the run itself. Where the timer is fine, it is none of tokio's, a
+    /// single one of which costs something whenever the thread goes to sleep.
+    pub(crate) fn wait_of_run(&self) -> Wait {
         match self {
             Self::Coarse => Wait::Coarse(None),
             #[cfg(target_os = "linux")]
-            Self::Fine(timer) => Wait::Fine(timer.wait(waiter)),
+            Self::Fine(_) => fine::Alone::new().map_or(Wait::Coarse(None), Wait::Alone),
         }
     }
 }
 
-/// One waiter's wait; used again and again, so that waiting does not allocate.
+/// One wait; used again and again, so that waiting does not allocate.
 #[derive(Debug)]
 pub(crate) enum Wait {
     Coarse(Option<Pin<Box<Sleep>>>),
     #[cfg(target_os = "linux")]
     Fine(fine::Wait),
+    #[cfg(target_os = "linux")]
+    Alone(fine::Alone),
 }
 
 impl Wait {
-    /// Ready from `deadline` on, which may be another one each time.
+    /// Ready from `deadline` on. A worker polls for one deadline until it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         match self {
             Self::Coarse(sleep) => {
@@ -81,6 +96,8 @@ impl Wait {
             }
             #[cfg(target_os = "linux")]
             Self::Fine(wait) => wait.poll(cx, deadline.into_std()),
+            #[cfg(target_os = "linux")]
+            Self::Alone(wait) => wait.poll(cx, deadline.into_std()),
         }
     }
 }

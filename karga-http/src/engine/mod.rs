@@ -19,8 +19,9 @@ use crate::{answer::Answer, fault::Fault};
 /// | connections | one for each user and server | those of a client for each user |
 /// | CPU per request | about wrk's, of small answers without TLS | that of reqwest |
 ///
-/// Deadlines of the lean engine are kept by a thread of the process's own, which is
-/// started with its first request and sleeps until one passes.
+/// The deadlines of the lean engine's requests are kept by a thread of the process's own,
+/// which is started with the first of them and sleeps until one passes. A test that pauses
+/// tokio's clock does so before that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {

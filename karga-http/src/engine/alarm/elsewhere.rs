@@ -8,15 +8,20 @@
 //! This is nothing for what allocates much: glibc's allocator takes no locks in a
 //! process that never had a second thread, and a request by reqwest would cost 3 % more.
 
-use std::{future::pending, io, sync::OnceLock, thread};
+use std::{
+    future::pending,
+    io,
+    sync::{OnceLock, mpsc},
+    thread,
+};
 
 use tokio::{
     runtime::{Builder, Handle},
     time::{Instant, Sleep},
 };
 
-/// A timer of the other runtime; one of this runtime if its clock is paused, as a test
-/// may, or if there is no other.
+/// A timer of the other runtime; one of this runtime if a test has paused its clock, or if
+/// there is no other. A clock that is paused later does not hold that timer up.
 pub(super) fn sleep_until(deadline: Instant) -> Sleep {
     let elsewhere = keeper().filter(|keeper| have_one_clock(keeper));
     let _entered = elsewhere.map(Handle::enter);
@@ -30,12 +35,22 @@ fn keeper() -> Option<&'static Handle> {
 }
 
 fn start() -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_time().build()?;
-    let handle = runtime.handle().clone();
+    let (sender, started) = mpsc::sync_channel(1);
+    // Built there: if the thread cannot be had, nothing is left to be dropped here, among
+    // tasks, where a runtime must not be.
+    let keep = move || match Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => {
+            let _ = sender.send(Ok(runtime.handle().clone()));
+            runtime.block_on(pending::<()>());
+        }
+        Err(error) => {
+            let _ = sender.send(Err(error));
+        }
+    };
     thread::Builder::new()
         .name("karga-deadlines".to_owned())
-        .spawn(move || runtime.block_on(pending::<()>()))?;
-    Ok(handle)
+        .spawn(keep)?;
+    started.recv().map_err(io::Error::other)?
 }
 
 /// Whether this runtime's clock and the other's tell the same time.

@@ -30,6 +30,7 @@ struct Connection {
 pub(crate) fn run(load: &Load, authority: &str, path: &str) -> Result<Done> {
     let rate = load.rate.context("needs --rate")?;
     ensure!(rate > 0, "--rate is 0");
+    ensure!(load.connections > 0, "--connections is 0");
     let planned = u64::from(rate) * load.seconds;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\n\r\n").into_bytes();
 
@@ -130,6 +131,10 @@ impl Connection {
     /// Reads what is there; the status of the answer if it is whole.
     fn read(&mut self) -> Result<Option<u16>> {
         loop {
+            ensure!(
+                self.filled < self.answer.len(),
+                "an answer is longer than 8 KiB"
+            );
             match self.stream.read(&mut self.answer[self.filled..]) {
                 Ok(0) => anyhow::bail!("the server closed a connection"),
                 Ok(read) => self.filled += read,
