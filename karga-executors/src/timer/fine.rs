@@ -13,20 +13,14 @@ use std::{
     collections::BinaryHeap,
     future::poll_fn,
     io,
-    os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
-    timerfd_create, timerfd_settime,
-};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    task::AbortHandle,
-};
+use tokio::task::AbortHandle;
+
+use super::fd::TimerFd;
 
 #[derive(Debug)]
 pub(crate) struct FineTimer {
@@ -188,104 +182,6 @@ impl Wait {
             self.shared.add(&mut queue, (deadline, self.worker));
         }
         Poll::Pending
-    }
-}
-
-/// One timer.
-#[derive(Debug)]
-struct TimerFd {
-    fd: AsyncFd<OwnedFd>,
-    /// The same moment on both clocks: `Instant` and CLOCK_MONOTONIC, which
-    /// tick alike.
-    base: (Instant, Timespec),
-}
-
-impl TimerFd {
-    fn new() -> io::Result<Self> {
-        let fd = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
-        #[expect(
-            deprecated,
-            reason = "sound for an `OwnedFd`; what replaces it is unsafe code"
-        )]
-        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        Ok(Self {
-            fd,
-            base: (Instant::now(), clock_gettime(ClockId::Monotonic)),
-        })
-    }
-
-    /// Sets the timer; a deadline that has passed fires at once.
-    fn set(&self, deadline: Instant) {
-        let (instant, monotonic) = self.base;
-        let since = deadline.saturating_duration_since(instant);
-        // Rounded up by the time between the two readings of the clocks.
-        let value = Timespec::try_from(since)
-            .ok()
-            .and_then(|since| monotonic.checked_add(since))
-            .unwrap_or(monotonic);
-        let spec = Itimerspec {
-            it_interval: Timespec::default(),
-            it_value: value,
-        };
-        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &spec)
-            .expect("invariant: an open timerfd takes every valid time");
-    }
-
-    /// Ready once each time that the timer has expired.
-    fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut expired = false;
-        // Once more after it is cleared, to be woken.
-        while let Poll::Ready(mut ready) = self.fd.poll_read_ready(cx)? {
-            // The timer is not read: setting it anew takes the expiry back.
-            ready.clear_ready();
-            expired = true;
-        }
-        if expired {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-/// A wait with a timer of its own, for one who is to be woken however many
-/// workers are due.
-#[derive(Debug)]
-pub(crate) struct Alone {
-    timer: TimerFd,
-    /// What the timer is set to.
-    set: Option<Instant>,
-}
-
-impl Alone {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            timer: TimerFd::new()?,
-            set: None,
-        })
-    }
-
-    /// A deadline that has passed has to wait for the runtime's driver as well,
-    /// so that whoever is late with all it waits for lets others run.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        if self.set != Some(deadline) {
-            self.set = Some(deadline);
-            self.timer.set(deadline);
-        }
-        // An error is the runtime's shutdown.
-        let Poll::Ready(Ok(())) = self.timer.poll_expired(cx) else {
-            return Poll::Pending;
-        };
-        if Instant::now() < deadline {
-            // It expired as it was set before.
-            self.timer.set(deadline);
-            return Poll::Pending;
-        }
-        self.set = None;
-        Poll::Ready(())
     }
 }
 

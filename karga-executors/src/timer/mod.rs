@@ -1,6 +1,10 @@
 //! Waiting for the time at which an arrival is due, or something of the run itself.
 
 #[cfg(target_os = "linux")]
+mod alone;
+#[cfg(target_os = "linux")]
+mod fd;
+#[cfg(target_os = "linux")]
 mod fine;
 
 use std::{
@@ -68,7 +72,7 @@ impl Timer {
         match self {
             Self::Coarse => Wait::Coarse(None),
             #[cfg(target_os = "linux")]
-            Self::Fine(_) => fine::Alone::new().map_or(Wait::Coarse(None), Wait::Alone),
+            Self::Fine(_) => alone::Alone::new().map_or(Wait::Coarse(None), Wait::Alone),
         }
     }
 }
@@ -80,7 +84,7 @@ pub(crate) enum Wait {
     #[cfg(target_os = "linux")]
     Fine(fine::Wait),
     #[cfg(target_os = "linux")]
-    Alone(fine::Alone),
+    Alone(alone::Alone),
 }
 
 impl Wait {

@@ -6,9 +6,9 @@
 #[path = "../../../../benches/support/http/mod.rs"]
 #[expect(unreachable_pub, reason = "shared with a benchmark")]
 mod bare;
+mod bare_timer;
 mod hyper_client;
 mod load;
-mod paced;
 mod published;
 mod rlt_suite;
 
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
         Contender::Published => published::run(&load)?,
         Contender::BareTimer => {
             let (authority, path) = parts(&load.url)?;
-            paced::run(&load, authority, path)?
+            bare_timer::run(&load, authority, path)?
         }
         bare => {
             ensure!(load.rate.is_none(), "this bare loop has no rate");
